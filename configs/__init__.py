@@ -1,0 +1,1 @@
+"""Shipped configuration: profiles, packs and examples, found through `gateway.library`."""

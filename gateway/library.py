@@ -1,0 +1,42 @@
+"""Where profiles and packs are found: beside the config, in /etc/lineside, then in the package."""
+
+import difflib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+_SYSTEM = Path("/etc/lineside")
+
+
+class UnknownName(LookupError):
+    """No file of this name; the text says where it was looked for and which name is close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The folders that hold `profiles/<vendor>/<model>.yaml` and `packs/<name>.yaml`, nearest first."""
+
+    folders: tuple[Path, ...]
+
+    @staticmethod
+    def beside(config: Path) -> "Library":
+        """The library of a config file: its own folder, the system's, the package's."""
+        return Library((config.resolve().parent, _SYSTEM, Path(str(files("configs")))))
+
+    def find(self, shelf: str, name: str) -> Path:
+        """The file `<shelf>/<name>.yaml` in the nearest folder that has it. UnknownName: none has."""
+        for folder in self.folders:
+            path = folder / shelf / f"{name}.yaml"
+            if path.is_file():
+                return path
+        close = difflib.get_close_matches(name, self.names(shelf), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(self.names(shelf)) or 'none'}"
+        raise UnknownName(f"no {shelf.removesuffix('s')} {name!r}{hint}")
+
+    def names(self, shelf: str) -> list[str]:
+        """Every name on a shelf, sorted."""
+        found: set[str] = set()
+        for folder in self.folders:
+            root = folder / shelf
+            found |= {path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml")}
+        return sorted(found)
