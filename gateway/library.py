@@ -8,7 +8,7 @@ from pathlib import Path
 _SYSTEM = Path("/etc/lineside")
 
 
-class UnknownName(LookupError):
+class UnknownName(LookupError):  # noqa: N818  # reads like KeyError
     """No file of this name; the text says where it was looked for and which name is close."""
 
 

@@ -136,7 +136,7 @@ class Sink(Protocol):
     name: str
 
     async def connect(self) -> None:
-        """Checks health and sets the store up; called again, with back-off, until it returns. NotConnected: says why."""
+        """Checks health, sets the store up; called again, with back-off, until it returns. NotConnected: says why."""
         ...
 
     async def write(self, batch: Batch) -> Mapping[str, int]:

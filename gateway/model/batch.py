@@ -52,18 +52,12 @@ class Batch:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Batch):
             return NotImplemented
-        return self.texts == other.texts and all(
-            mine.tobytes() == theirs.tobytes() for mine, theirs in zip(self.columns, other.columns, strict=True)
-        )
+        return self.texts == other.texts and self._bytes() == other._bytes()
+
+    def _bytes(self) -> tuple[bytes, ...]:
+        return self.tag.tobytes(), self.time_ns.tobytes(), self.value.tobytes(), self.quality.tobytes()
 
     __hash__ = None  # type: ignore[assignment]  # columns are not hashable
-
-    @property
-    def columns(
-        self,
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
-        """The four columns in their stored order."""
-        return self.tag, self.time_ns, self.value, self.quality
 
     @property
     def nbytes(self) -> int:
@@ -85,7 +79,7 @@ class Batch:
     @staticmethod
     def empty() -> "Batch":
         """A batch without readings."""
-        return Batch(*(np.empty(0, dtype) for dtype in (np.int32, np.int64, np.float64, np.uint8)))
+        return Batch(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float64), np.empty(0, np.uint8))
 
     @staticmethod
     def concat(batches: Sequence["Batch"], is_text: NDArray[np.bool_] | None = None) -> "Batch":

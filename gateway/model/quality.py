@@ -44,12 +44,14 @@ def uncertain(reason: Reason) -> int:
 
 def is_good(quality: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """True where a reading is good. uint8[n] → bool[n]."""
-    return (quality & _LEVEL_BITS) == GOOD
+    good: NDArray[np.bool_] = (quality & _LEVEL_BITS) == GOOD
+    return good
 
 
 def is_usable(quality: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """True where a reading is good or uncertain, so that its value may be used. uint8[n] → bool[n]."""
-    return (quality & _LEVEL_BITS) != BAD
+    usable: NDArray[np.bool_] = (quality & _LEVEL_BITS) != BAD
+    return usable
 
 
 def describe(quality: int) -> str:

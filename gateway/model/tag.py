@@ -38,7 +38,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a tag's readings stand in a store: measurement, the owner whose labels they carry, field, window, revision."""
+    """Where a tag's readings stand in a store; `owner` says whose labels they carry."""
 
     measurement: str  # telemetry | kpi | bucket | health
     owner: str

@@ -1,0 +1,197 @@
+"""The journal port on SQLite: an event-loop face over the writer thread and read-only connections."""
+
+import asyncio
+import ctypes
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from gateway.journal.accounting import Ledger, open_readonly, read_ledger, rows
+from gateway.journal.commit_rule import CommitRule
+from gateway.journal.database import Database
+from gateway.journal.writer import Append, Committed, Move, Writer
+from gateway.model import Tag, TagTable
+from gateway.model.wire import Corrupt, decode
+from gateway.ports import Clock, Delivery, Outcome, Record
+
+_log = logging.getLogger("lineside.journal")
+_INBOX_BYTES = 16 * 2**20
+_TAIL_BYTES = 8 * 2**20
+_READ_ROWS = 64
+_TIMEX_BYTES = 256  # larger than struct timex on every architecture
+_LIBC = ctypes.CDLL(None)
+T = TypeVar("T")
+
+
+class SqliteJournal:
+    """`ports.Journal` in one file; see docs/journal.md for its promises.
+
+    commit_every_s  what a power cut may cost of data that nobody acknowledges
+    max_bytes       quota; over it the oldest batches are dropped, and counted for whoever had not taken them
+    """
+
+    def __init__(self, path: Path, clock: Clock, *, commit_every_s: float = 1.0, max_bytes: int = 2 * 2**30) -> None:
+        self._path, self._clock = path, clock
+        self._database = Database(path)
+        self.tags: TagTable = self._database.tags()
+        self.blocked = ""
+        self.used_bytes = 0
+        self._writer = Writer(
+            self._database,
+            CommitRule(commit_every_s),
+            max_bytes,
+            on_commit=lambda done: self._from_thread(self._committed, done),
+            on_block=lambda reason: self._from_thread(self._set_blocked, reason),
+        )
+        self._reader = ThreadPoolExecutor(1, "journal-reader")
+        self._read_db: apsw.Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tail: deque[Record] = deque()
+        self._tail_bytes = 0
+        self._inbox_bytes = 0
+        self._room = asyncio.Event()
+        self._grown = asyncio.Event()
+        self._cursors: dict[str, int] = {}
+        self._corrupt: dict[str, dict[int, int]] = {}
+
+    async def open(self, consumers: Iterable[tuple[str, bool]], tags: Iterable[Tag] = ()) -> None:
+        """Registers readers and tags and starts the writer. consumers: (name, only what comes from now on)."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._prepare, tuple(consumers), tuple(tags))
+        self._writer.start()
+
+    def _prepare(self, consumers: tuple[tuple[str, bool], ...], tags: tuple[Tag, ...]) -> None:
+        with self._database.db:
+            for tag_id, tag in self._database.register(tags):
+                self.tags.add(tag_id, tag)
+            self._database.set_consumers(consumers)
+        self._cursors = dict(self._database.db.execute("SELECT name, position FROM consumer"))
+        self._read_db = open_readonly(self._path)
+
+    async def close(self) -> None:
+        """Commits everything that waits and releases the file."""
+        await asyncio.to_thread(self._shut)
+        await asyncio.sleep(0)  # lets the last acknowledgements run
+
+    def _shut(self) -> None:
+        self._writer.stop()
+        self._writer.join()
+        self._reader.shutdown()
+        if self._read_db:
+            self._read_db.close()
+
+    async def register(self, tags: Iterable[Tag]) -> None:
+        """Gives new tags their ids, durably, before any reading of them is appended."""
+        new = [tag for tag in tags if tag.name not in self.tags or self.tags[self.tags.id_of(tag.name)] != tag]
+        if new:
+            for tag_id, tag in await asyncio.wrap_future(self._writer.register(new)):
+                self.tags.add(tag_id, tag)
+
+    # the port -------------------------------------------------------------------------------------------------------
+
+    async def append(self, delivery: Delivery, producer: str, seq: int | None = None) -> None:
+        """See `ports.Journal`."""
+        while self._inbox_bytes > _INBOX_BYTES:
+            if self.blocked and delivery.ack is None:
+                self._writer.lose(producer, len(delivery.batch))
+                return
+            self._room.clear()
+            await self._room.wait()
+        self._inbox_bytes += delivery.batch.nbytes
+        now_ns, steady_ns = self._clock.wall_ns(), round(self._clock.monotonic() * 1e9)
+        self._writer.put(Append(delivery, producer, seq, now_ns, steady_ns, _clock_is_synced()))
+
+    async def read(self, consumer: str, after: int | None = None) -> list[Record]:
+        """See `ports.Journal`."""
+        position = self._cursors.get(consumer, 0) if after is None else after
+        while True:
+            self._grown.clear()
+            records = self._from_tail(position)
+            if records is None:
+                records = await self._from_file(consumer, position)
+            if records:
+                return records
+            await self._grown.wait()
+
+    async def ack(self, consumer: str, position: int, outcome: Outcome | None = None) -> None:
+        """See `ports.Journal`."""
+        if position <= self._cursors.get(consumer, 0):
+            return
+        self._cursors[consumer] = position
+        holes = self._corrupt.get(consumer, {})
+        corrupt = sum(holes.pop(hole) for hole in [hole for hole in holes if hole <= position])
+        self._writer.put(Move(consumer, position, outcome, corrupt))
+
+    async def ledger(self) -> Ledger:
+        """The books as of the last commit."""
+        assert self._read_db
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read_ledger, self._read_db)
+
+    def waiting_bytes(self) -> int:
+        """Bytes accepted but not committed yet."""
+        return self._inbox_bytes
+
+    # inside ---------------------------------------------------------------------------------------------------------
+
+    def _from_tail(self, position: int) -> list[Record] | None:
+        """The next records from memory; None: the file must be asked."""
+        if not self._tail or self._tail[0].position > position + 1:
+            return None
+        skip = position + 1 - self._tail[0].position
+        return [self._tail[i] for i in range(max(0, skip), min(len(self._tail), max(0, skip) + _READ_ROWS))]
+
+    async def _from_file(self, consumer: str, position: int) -> list[Record]:
+        found = await asyncio.get_running_loop().run_in_executor(self._reader, self._query, position)
+        records = []
+        for at, n, body in found:
+            try:
+                header, batch = decode(body)
+            except Corrupt as exc:
+                if at not in self._corrupt.setdefault(consumer, {}):
+                    _log.error("batch %d with %d readings is damaged (%s): skipped for %s", at, n, exc, consumer)
+                self._corrupt[consumer][at] = n
+                continue
+            records.append(Record(at, header.source, header.seq, header.received_ns, batch))
+        if found and not records:
+            await self.ack(consumer, found[-1][0])
+            return await self._from_file(consumer, found[-1][0])
+        return records
+
+    def _query(self, position: int) -> list[tuple[int, int, bytes]]:
+        assert self._read_db
+        sql = "SELECT position, n, body FROM batch WHERE position > ? ORDER BY position LIMIT ?"
+        return rows(self._read_db, sql, position, _READ_ROWS)
+
+    def _committed(self, done: Committed) -> None:
+        self.used_bytes = done.used_bytes
+        for record in done.records:
+            self._tail.append(record)
+            self._tail_bytes += record.batch.nbytes
+        while self._tail_bytes > _TAIL_BYTES and len(self._tail) > 1:
+            self._tail_bytes -= self._tail.popleft().batch.nbytes
+        for item in done.items:
+            if isinstance(item, Append):
+                self._inbox_bytes -= item.delivery.batch.nbytes
+                if item.delivery.ack:
+                    item.delivery.ack()
+        self._room.set()
+        self._grown.set()
+
+    def _set_blocked(self, reason: str) -> None:
+        self.blocked = reason
+        self._room.set()
+
+    def _from_thread(self, call: Callable[[T], None], value: T) -> None:
+        assert self._loop
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, value)
+
+
+def _clock_is_synced() -> bool:
+    """Whether the kernel believes its clock is synchronised (adjtimex returns TIME_ERROR, 5, when not)."""
+    return int(_LIBC.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))) not in {-1, 5}
