@@ -88,6 +88,7 @@ class Database:
         (self.epoch,) = row(self.db, "SELECT value FROM meta WHERE key = 'epoch'")
         (self.total,) = row(self.db, "SELECT value FROM meta WHERE key = 'total'")
         self.seqs: dict[str, int] = dict(rows(self.db, "SELECT name, seq FROM producer"))
+        self.dropped_to = 0
         self._boot_id = _boot_id()
 
     def close(self) -> None:
@@ -216,6 +217,7 @@ class Database:
             return 0
 
         def drop() -> int:
+            self.dropped_to = oldest
             self._skip_lost(oldest, self.total_at(oldest), "quota")
             return self._delete(oldest)
 

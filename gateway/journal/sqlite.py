@@ -172,7 +172,7 @@ class SqliteJournal:
         for record in done.records:
             self._tail.append(record)
             self._tail_bytes += record.batch.nbytes
-        while self._tail_bytes > _TAIL_BYTES and len(self._tail) > 1:
+        while self._tail and (self._tail_bytes > _TAIL_BYTES or self._tail[0].position <= done.dropped_to):
             self._tail_bytes -= self._tail.popleft().batch.nbytes
         for item in done.items:
             if isinstance(item, Append):

@@ -47,11 +47,12 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one commit made durable: the items in order, the new records, and bytes in use."""
+    """What one commit made durable: the items in order, the new records; bytes in use; what the quota dropped."""
 
     items: list[Append | Move]
     records: list[Record]
     used_bytes: int
+    dropped_to: int
 
 
 @dataclass(slots=True)
@@ -160,7 +161,7 @@ class Writer(threading.Thread):
         for found, future in registered:
             future.set_result(found)
         used = self._tidy()
-        self._on_commit(Committed(list(inbox.items), records, used))
+        self._on_commit(Committed(list(inbox.items), records, used, self._database.dropped_to))
         return True
 
     def _write(self, item: Append | Move) -> Record | None:
