@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one of the commands; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("pymodbus.logging").setLevel(logging.ERROR)  # what it warns of, we raise
     problems: list[str] = []
     try:
         asyncio.run(_demo(options) if options.command == "demo" else _broker(options))

@@ -28,9 +28,9 @@ async def mqtt_broker(folder: Path, port: int = 0, host: str = "127.0.0.1") -> A
         The MQTT port, once the broker accepts connections.
 
     Raises:
-        FileNotFoundError: nats-server is not installed. OSError: it ended or was not ready in time.
+        FileNotFoundError: nats-server is not installed. OSError: the port is in use, or the server did not get ready.
     """
-    mqtt_port, log_file = port or free_port(host), folder / "nats-server.log"
+    mqtt_port, log_file = free_port(host, port), folder / "nats-server.log"
     command = [*_dies_with_parent(), str(_executable()), "-c", str(_configure(folder, host, mqtt_port, log_file))]
     server = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
     try:
@@ -40,12 +40,20 @@ async def mqtt_broker(folder: Path, port: int = 0, host: str = "127.0.0.1") -> A
         await _stop(server)
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on at this moment."""
+def free_port(host: str = "127.0.0.1", port: int = 0) -> int:
+    """`port`, or any, if nobody listens on it at this moment.
+
+    Raises:
+        OSError: the port is in use, or the host is not this machine.
+    """
     with closing(socket.socket()) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise OSError(f"cannot listen on {host}:{port} for MQTT: {exc.strerror}") from exc
+        free: int = probe.getsockname()[1]
+        return free
 
 
 def _configure(folder: Path, host: str, mqtt_port: int, log_file: Path) -> Path:

@@ -45,9 +45,9 @@ class Cell:
         while True:
             try:
                 await self._publish_while_connected()
-            except MqttError as exc:
+            except* MqttError as lost:
                 if self.connected.is_set():
-                    log.warning("%s: broker lost, %d messages wait: %s", self.machine, len(self._unsent), exc)
+                    log.warning("%s: broker lost: %s", self.machine, lost.exceptions[0])
                 self.connected.clear()
             await asyncio.sleep(RETRY_S)
 
@@ -62,7 +62,11 @@ class Cell:
 
     async def _publish_while_connected(self) -> None:
         host, port = self._broker
-        async with Client(host, port, identifier=f"plant-{self.machine}", timeout=TIMEOUT_S) as client:
+        async with (
+            Client(host, port, identifier=f"plant-{self.machine}", timeout=TIMEOUT_S) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(_until_lost(client), name=f"link[{self.machine}]")
             self.connected.set()
             while True:
                 await self._waiting.wait()
@@ -73,7 +77,7 @@ class Cell:
             topic, payload = self._unsent.popleft()
             try:
                 await client.publish(topic, payload, qos=1, retain=True)
-            except MqttError:
+            except (MqttError, asyncio.CancelledError):
                 self._unsent.appendleft((topic, payload))
                 raise
         self._waiting.clear()
@@ -109,3 +113,9 @@ class Cell:
         self._unsent.append((f"demo/{self.machine}/{what}", json.dumps(payload, separators=(",", ":"))))
         self._flushed.clear()
         self._waiting.set()
+
+
+async def _until_lost(client: Client) -> None:
+    """Raise MqttError when the connection is lost; nothing is subscribed, so no message ever comes."""
+    async for _ in client.messages:
+        pass

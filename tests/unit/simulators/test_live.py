@@ -1,0 +1,109 @@
+import pytest
+
+from simulators.demo_plant import DEMO_MACHINES
+from simulators.ledger import State
+from simulators.live import Live, MeterReport
+from simulators.plant import Event, Part, Plant
+
+START_MS = 1_780_000_000_250
+
+
+class Hand:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
+def live_plant(hand: Hand, hidden_share: float = 0.0) -> tuple[Live, list[Event | MeterReport]]:
+    live = Live(Plant(7, DEMO_MACHINES, hand()), hand, hidden_share)
+    heard: list[Event | MeterReport] = []
+    live.listen(heard.append)
+    return live, heard
+
+
+def test_panels_show_what_the_ledger_says_at_the_moment_of_the_look(hand: Hand) -> None:
+    live, _ = live_plant(hand)
+    live.start()
+    for _ in range(300):
+        hand.now_ms += 137
+        live.catch_up()
+        for name, panel in live.panels.items():
+            book = live.plant.ledger.machines[name]
+            assert panel.state is book.state_at(hand.now_ms)
+            assert (panel.total, panel.good) == (len(book.part_ms), sum(book.part_good))
+            assert panel.scrap == panel.total - panel.good
+            assert panel.energy_wh == book.watt_ms_at(hand.now_ms) / 3_600_000
+
+
+def test_listeners_hear_every_event_and_second_once_in_time_order_however_late_the_look(hand: Hand) -> None:
+    often, heard_often = live_plant(hand)
+    often.start()
+    for _ in range(1000):
+        hand.now_ms += 20
+        often.catch_up()
+    late_hand = Hand()
+    late, heard_late = live_plant(late_hand)
+    late.start()
+    late_hand.now_ms = hand.now_ms
+    late.catch_up()
+    assert heard_late == heard_often
+    assert [item.at_ms for item in heard_late] == sorted(item.at_ms for item in heard_late)
+    assert len([item for item in heard_late if isinstance(item, MeterReport)]) == 20
+
+
+def test_nothing_is_made_before_the_start_and_a_second_start_changes_nothing(hand: Hand) -> None:
+    live, heard = live_plant(hand)
+    hand.now_ms += 3000
+    live.catch_up()
+    assert {type(item) for item in heard} == {MeterReport}
+    assert {panel.state for panel in live.panels.values()} == {State.IDLE}
+    live.start()
+    hand.now_ms += 3000
+    live.catch_up()
+    made = live.panels["weld-03"].total
+    live.start()
+    live.catch_up()
+    assert live.panels["weld-03"].total == made > 0
+
+
+def test_a_freeze_stops_time_and_reports_a_last_power_of_zero(hand: Hand) -> None:
+    live, heard = live_plant(hand)
+    live.start()
+    hand.now_ms += 10_123
+    frozen_ms = live.freeze()
+    panel = live.panels["press-01"]
+    shown = (panel.state, panel.total, panel.good, panel.energy_wh)
+    assert frozen_ms == hand.now_ms
+    assert heard[-1] == MeterReport(frozen_ms)
+    assert panel.watts == live.watts("press-01", frozen_ms) == 0
+    heard.clear()
+    hand.now_ms += 60_000
+    live.catch_up()
+    assert live.freeze() == frozen_ms
+    assert heard == []
+    assert (panel.state, panel.total, panel.good, panel.energy_wh) == shown
+
+
+def test_every_hundredth_part_from_the_tenth_on_is_hidden_from_the_faces_alone(hand: Hand) -> None:
+    live, heard = live_plant(hand, hidden_share=0.01)
+    live.start()
+    hand.now_ms += 600_000
+    live.catch_up()
+    for name, panel in live.panels.items():
+        book = live.plant.ledger.machines[name]
+        hidden = range(9, len(book.part_ms), 100)
+        told = [item.at_ms for item in heard if isinstance(item, Part) and item.machine == name]
+        assert len(hidden) > 3
+        assert told == [at_ms for number, at_ms in enumerate(book.part_ms) if number not in hidden]
+        assert panel.total == len(book.part_ms) - len(hidden)
+        assert panel.good == sum(book.part_good) - sum(book.part_good[number] for number in hidden)
+        assert panel.scrap == panel.total - panel.good
