@@ -1,0 +1,155 @@
+"""Facts: what was read of one role, as sorted columns that merge in any order into the same bytes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FOREVER_MS: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """n facts of one (asset, role), sorted by (time_ms, seq), each key once.
+
+    time_ms   int64[n]    UTC
+    seq       int64[n]    0 for levels and counters; tells apart what happened in one millisecond
+    value     float64[n]  as read; a text as `text_code(text)`; 0.0 where not usable
+    usable    bool[n]     false: the reading was bad. It ends the hold of the value before it
+    revision  int32[n]    0 as read; corrections count up
+    """
+
+    time_ms: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    value: NDArray[np.float64]
+    usable: NDArray[np.bool_]
+    revision: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Series):
+            return NotImplemented
+        return all(a.tobytes() == b.tobytes() for a, b in zip(self.columns, other.columns, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # columns are not hashable
+
+    @property
+    def columns(self) -> tuple[NDArray[np.generic], ...]:
+        """The five columns in their stored order."""
+        return self.time_ms, self.seq, self.value, self.usable, self.revision
+
+    def at(self, rows: slice | NDArray[np.intp]) -> "Series":
+        """These rows, which must keep the order."""
+        return Series(self.time_ms[rows], self.seq[rows], self.value[rows], self.usable[rows], self.revision[rows])
+
+    @staticmethod
+    def empty() -> "Series":
+        """No facts."""
+        return Series.of((), ())
+
+    @staticmethod
+    def of(
+        time_ms: ArrayLike,
+        value: ArrayLike,
+        usable: ArrayLike | None = None,
+        seq: ArrayLike | None = None,
+        revision: ArrayLike | None = None,
+    ) -> "Series":
+        """Facts in any order and with duplicates, brought into order; what is not a number is not usable."""
+        times = np.asarray(time_ms, np.int64)
+        values = np.asarray(value, np.float64)
+        fit = np.isfinite(values)
+        if usable is not None:
+            fit &= np.asarray(usable, np.bool_)
+        return _in_order(
+            Series(
+                times,
+                np.zeros(len(times), np.int64) if seq is None else np.asarray(seq, np.int64),
+                np.where(fit, values, 0.0) + 0.0,  # -0.0 and 0.0 are one value with two bit patterns
+                fit,
+                np.zeros(len(times), np.int32) if revision is None else np.asarray(revision, np.int32),
+            )
+        )
+
+
+@lru_cache(maxsize=4096)
+def text_code(text: str) -> float:
+    """The number that stands for a text state in a fact: 48 bits of its hash.
+
+    A hash, not the next free index: the same facts give the same bits in whatever order they arrive.
+    """
+    return float(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest()))
+
+
+def merge(a: Series, b: Series) -> Series:
+    """Both series in one: on equal (time, seq) the highest (revision, usable, value bits) wins.
+
+    Commutative, associative and idempotent, so that order, duplicates and splitting of deliveries change nothing.
+    """
+    if not len(a) or not len(b):
+        return a if len(a) else b
+    if b.time_ms[0] < a.time_ms[0]:
+        a, b = b, a
+    both = _end_to_end((a, b))
+    return both if b.time_ms[0] > a.time_ms[-1] else _in_order(both)
+
+
+def merge_all(parts: Sequence[Series]) -> Series:
+    """All series in one, by the rule of `merge`."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return Series.empty()
+    return _in_order(_end_to_end(parts))
+
+
+def slice_with_neighbours(series: Series, from_ms: int, to_ms: int) -> Series:
+    """The facts of a range with all that it depends on outside.
+
+    That is everything from the last usable fact before `from_ms` to the first usable one at or after `to_ms`:
+    a counter's base, the level that still held, and the far end of an interpolation.
+    """
+    known = series.time_ms[series.usable]
+    before = int(np.searchsorted(known, from_ms, "left")) - 1
+    after = int(np.searchsorted(known, to_ms, "left"))
+    low = int(np.searchsorted(series.time_ms, known[before] if before >= 0 else -FOREVER_MS, "left"))
+    high = int(np.searchsorted(series.time_ms, known[after] if after < len(known) else FOREVER_MS, "right"))
+    return series.at(slice(low, high))
+
+
+def touched(series: Series, time_ms: int) -> tuple[int, int]:
+    """The closed range of time in which a fact at `time_ms` of this (merged) series changes results.
+
+    Returns: from the usable fact before it to the usable one after it, both included; `FOREVER_MS` where none follows.
+    """
+    known = series.time_ms[series.usable]
+    before = int(np.searchsorted(known, time_ms, "left")) - 1
+    after = int(np.searchsorted(known, time_ms, "right"))
+    return (
+        int(known[before]) if before >= 0 else time_ms,
+        int(known[after]) if after < len(known) else FOREVER_MS,
+    )
+
+
+def _end_to_end(parts: Sequence[Series]) -> Series:
+    return Series(
+        np.concatenate([part.time_ms for part in parts]),
+        np.concatenate([part.seq for part in parts]),
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([part.usable for part in parts]),
+        np.concatenate([part.revision for part in parts]),
+    )
+
+
+def _in_order(series: Series) -> Series:
+    bits = series.value.view(np.int64)
+    order = np.lexsort((bits, series.usable, series.revision, series.seq, series.time_ms))
+    time_ms, seq = series.time_ms[order], series.seq[order]
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = (time_ms[1:] != time_ms[:-1]) | (seq[1:] != seq[:-1])
+    return series.at(order[last])
