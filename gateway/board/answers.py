@@ -1,0 +1,238 @@
+"""What the gateway sends to the board, and what the API answers: typed, so that OpenAPI describes it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Milliseconds = Annotated[int, Field(description="UTC, ms since 1970")]
+Values = Annotated[dict[str, float | None], Field(description="KPI id → value; null: unknown, see `reasons`")]
+Reasons = Annotated[dict[str, str], Field(description="KPI id → why it has no value")]
+
+
+class Answer(BaseModel):
+    """A part of an answer: built from dicts or from objects; keys that are newer than this board are left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True, ser_json_inf_nan="null")
+
+
+class Segment(Answer):
+    """A stretch of time in one class."""
+
+    from_ms: Milliseconds
+    to_ms: Milliseconds
+    time_class: str = Field(alias="class")
+    state: str = ""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class AssetNow(Answer):
+    """A machine as it stands now, with the totals of its current window (shift or day)."""
+
+    asset: str
+    line: str = ""
+    area: str = ""
+    state: str | None = None
+    time_class: str = Field("unknown", alias="class")
+    since_ms: Milliseconds | None = None
+    window: str = ""
+    window_from_ms: Milliseconds | None = None
+    total: float | None = None
+    good: float | None = None
+    scrap: float | None = None
+    target: float | None = Field(None, description="parts that should be good by now")
+    kw: float | None = None
+    kpis: Values = {}
+    reasons: Reasons = {}
+    segments: list[tuple[int, int, str]] = Field(
+        [], description="[from_ms, to_ms, class] that are newer than the stored ones"
+    )
+
+
+class LineNow(Answer):
+    """A line's KPIs over the current window."""
+
+    line: str
+    kpis: Values = {}
+    reasons: Reasons = {}
+
+
+class JournalHealth(Answer):
+    """How far behind the slowest consumer is, and how full the journal."""
+
+    lag_readings: int | None = None
+    bytes: int | None = None
+    max_bytes: int | None = None
+    ingested: int | None = None
+    committed: int | None = None
+
+
+class SourceHealth(Answer):
+    """A source: up, or down with the reason."""
+
+    name: str
+    state: str
+    reason: str = ""
+    since_ms: Milliseconds | None = None
+
+
+class SinkHealth(Answer):
+    """A sink: up or down, what waits for it and what it did not take."""
+
+    name: str
+    state: str
+    reason: str = ""
+    since_ms: Milliseconds | None = None
+    lag_readings: int = 0
+    delivered: int = 0
+    dead: int = 0
+    dropped: dict[str, int] = {}
+
+
+class Health(Answer):
+    """The gateway's own health."""
+
+    journal: JournalHealth = JournalHealth()
+    sources: list[SourceHealth] = []
+    sinks: list[SinkHealth] = []
+
+
+class Snapshot(Answer):
+    """Everything that the page shows live; the gateway sends one about every second."""
+
+    time_ms: Milliseconds
+    site: str = ""
+    assets: list[AssetNow] = []
+    lines: list[LineNow] = []
+    health: Health = Health()
+
+
+class SiteAnswer(Answer):
+    """What the page needs before the first snapshot."""
+
+    site: str
+    timezone: str
+    version: str
+    standalone: bool = Field(description="true: no gateway feeds this board, it shows stored data only")
+    words: dict[str, str] = Field(description="time class → the word to show")
+
+
+class AssetAnswer(Answer):
+    """A machine and its place in the plant."""
+
+    asset: str
+    line: str
+    area: str
+
+
+class KpiRow(Answer):
+    """KPIs of one window: ratios of the window's sums."""
+
+    start_ms: Milliseconds
+    end_ms: Milliseconds
+    values: Values
+    reasons: Reasons = {}
+    coverage: float | None = Field(None, description="share of planned time that is not unknown")
+    final: bool | None = None
+    revision: int | None = None
+    factors: dict[str, str] = Field({}, description="KPI id → the factor record that was applied")
+
+
+class KpisAnswer(Answer):
+    """An asset's KPIs over every window that begins in the range."""
+
+    asset: str
+    window: str
+    rows: list[KpiRow]
+
+
+class StatesAnswer(Answer):
+    """An asset's states in the range, in order, without gaps that are known."""
+
+    asset: str
+    segments: list[Segment]
+
+
+class EnergyHour(Answer):
+    """The electricity of one hour, split by what the machine did meanwhile."""
+
+    hour_ms: Milliseconds
+    kwh: dict[str, float] = Field(description="time class → kWh")
+
+
+class EnergyAnswer(Answer):
+    """An asset's electricity per hour."""
+
+    asset: str
+    hours: list[EnergyHour]
+
+
+class TimelineRow(Answer):
+    """One machine's row in the timeline, at most as fine as a screen can show."""
+
+    asset: str
+    segments: list[tuple[int, int, str]] = Field(description="[from_ms, to_ms, class]")
+
+
+class TimelineAnswer(Answer):
+    """The state timeline of all machines."""
+
+    from_ms: Milliseconds
+    to_ms: Milliseconds
+    rows: list[TimelineRow]
+
+
+class Figure(Answer):
+    """A figure for plotly.js."""
+
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+
+
+class TagAnswer(Answer):
+    """A tag that the history holds."""
+
+    name: str
+    type: str = ""
+    unit: str = ""
+
+
+class TagsAnswer(Answer):
+    """The tags that the history holds."""
+
+    tags: list[TagAnswer]
+
+
+class HistoryPoint(Answer):
+    """One step of a tag's history. Equal min, mean and max: a single reading."""
+
+    time_ms: Milliseconds
+    min: float | None
+    mean: float | None
+    max: float | None
+
+
+class HistoryAnswer(Answer):
+    """A tag's history, thinned to the wanted number of points without losing its peaks."""
+
+    tag: str
+    unit: str = ""
+    points: list[HistoryPoint]
+
+
+class HealthAnswer(Health):
+    """The gateway's health, and how old this knowledge is."""
+
+    age_s: float = Field(description="seconds since the gateway's last word")
+
+
+class Alive(Answer):
+    """The gateway feeds this board."""
+
+    status: str = "ok"
+
+
+class Problem(Answer):
+    """Why a request failed, in words."""
+
+    detail: str

@@ -1,0 +1,59 @@
+"""What the board needs of the stored data, and the one object that every route gets."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from gateway.board.answers import EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
+from gateway.board.hub import Hub
+
+
+class NotStored(Exception):  # noqa: N818  # an answer, not a fault: becomes 503 with this text
+    """The file cannot be read now; the text says why and what helps."""
+
+
+class KpiSource(Protocol):
+    """Reads kpi.db."""
+
+    def segments(self, asset: str, from_ms: int, to_ms: int) -> Sequence[Segment]:
+        """The asset's states that touch the range, in order."""
+        ...
+
+    def energy_per_hour(self, asset: str, from_ms: int, to_ms: int) -> Sequence[EnergyHour]:
+        """kWh by time class for each hour that begins in the range."""
+        ...
+
+    def kpis(self, owner: str, window: str, from_ms: int, to_ms: int) -> Sequence[KpiRow]:
+        """KPIs of each window (minute, hour, shift, day) that begins in the range."""
+        ...
+
+
+class HistorySource(Protocol):
+    """Reads history.db."""
+
+    def tags(self) -> Sequence[TagAnswer]:
+        """All tags with readings."""
+        ...
+
+    def series(self, tag: str, from_ms: int, to_ms: int, points: int) -> Sequence[HistoryPoint]:
+        """The tag's readings in at most about `points` steps. KeyError: no such tag."""
+        ...
+
+
+KpiOpener = Callable[[], AbstractContextManager[KpiSource]]
+HistoryOpener = Callable[[], AbstractContextManager[HistorySource]]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What the routes work with. The openers raise NotStored; each request opens, reads briefly and closes."""
+
+    title: str
+    timezone: ZoneInfo
+    hub: Hub
+    kpi: KpiOpener
+    history: HistoryOpener
+    version: str = ""
+    standalone: bool = False

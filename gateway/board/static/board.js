@@ -1,0 +1,103 @@
+// The page: connects the stream of snapshots to tiles, timeline, energy and health.
+
+import { h, put, tellWhy } from "./dom.js";
+import { energy } from "./energy.js";
+import { amount, clockOf, known, range } from "./format.js";
+import { health } from "./health.js";
+import { live } from "./live.js";
+import { tile } from "./tile.js";
+import { timeline } from "./timeline.js";
+
+const REFRESH_MS = 60000;
+const RETRY_MS = 3000;
+const at = (id) => document.getElementById(id);
+
+async function siteInfo() {
+  for (;;) {
+    const answer = await fetch("/api/v1/site").catch(() => null);
+    if (answer?.ok) return answer.json();
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+function tilesIn(container, words) {
+  const tiles = new Map();
+  return (assets, now) => {
+    const names = new Set(assets.map(({ asset }) => asset));
+    for (const [name, { element }] of tiles) {
+      if (names.has(name)) continue;
+      element.remove();
+      tiles.delete(name);
+    }
+    for (const asset of assets) {
+      if (!tiles.has(asset.asset)) {
+        tiles.set(asset.asset, tile(words));
+        container.append(tiles.get(asset.asset).element);
+      }
+      tiles.get(asset.asset).update(asset, now);
+    }
+    const columns = assets.length <= 4 ? assets.length : Math.ceil(assets.length / Math.ceil(assets.length / 4));
+    container.style.setProperty("--columns", Math.max(1, columns));
+    container.dataset.rows = Math.ceil(assets.length / Math.max(1, columns));
+  };
+}
+
+function showLines(container, lines) {
+  container.replaceChildren(
+    ...lines.map(({ line, kpis }) => {
+      const parts = [`OEE ${range(kpis.oee, kpis.oee_low, kpis.oee_high)}`];
+      if (known(kpis.energy)) parts.push(`${amount(kpis.energy)} kWh`);
+      return h("li", {}, h("strong", {}, line), ` ${parts.join(" · ")}`);
+    }),
+  );
+}
+
+function silence(site, clock, newest) {
+  if (!newest) return site.standalone ? "No stored numbers yet" : "Waiting for the first numbers from the gateway";
+  if (site.standalone) return `Stored numbers up to ${clock.second(newest)}: no gateway feeds this board`;
+  return `No contact with the gateway since ${clock.second(newest)}`;
+}
+
+async function start() {
+  const site = await siteInfo();
+  const clock = clockOf(site.timezone);
+  document.title = `${site.site} · Lineside`;
+  put(at("site"), site.site);
+  tellWhy(at("why"));
+
+  const showTiles = tilesIn(at("tiles"), site.words);
+  const states = timeline(at("timeline"), at("legend"), site.words, clock);
+  const bars = energy(at("energy"));
+  const vitals = health(at("health"), at("alerts"), clock);
+  let newest = 0;
+  let refreshed = -Infinity;
+
+  async function refresh() {
+    const answer = await fetch("/api/v1/figures/timeline").catch(() => null);
+    if (answer?.ok) states.show(await answer.json());
+    await bars.refresh();
+  }
+
+  function onSnapshot(snapshot) {
+    newest = snapshot.time_ms;
+    put(at("clock"), clock.minute(newest));
+    showTiles(snapshot.assets, newest);
+    showLines(at("lines"), snapshot.lines);
+    vitals.update(snapshot.health);
+    states.extend(snapshot.assets);
+    if (performance.now() - refreshed < REFRESH_MS) return;
+    refreshed = performance.now();
+    refresh().catch((problem) => console.warn(problem.message));
+  }
+
+  function onContact(contact) {
+    const fresh = contact && !site.standalone;
+    document.body.classList.toggle("is-stale", !fresh);
+    at("banner").hidden = fresh;
+    put(at("banner"), fresh ? "" : silence(site, clock, newest));
+  }
+
+  live("/api/v1/live", onSnapshot, onContact);
+}
+
+start();

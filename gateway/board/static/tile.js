@@ -1,0 +1,106 @@
+// One machine's tile: state in colour and word, OEE and its factors, parts against target, energy and carbon.
+
+import { h, put } from "./dom.js";
+import { amount, count, known, lasting, percent, range } from "./format.js";
+import { ring } from "./ring.js";
+
+const FACTORS = [
+  ["availability", "Availability"],
+  ["effectiveness", "Performance"],
+  ["quality_rate", "Quality"],
+];
+const METRICS = [
+  ["kw", "kW now"],
+  ["sec", "kWh / part"],
+  ["carbon_intensity", "kg CO₂e / part"],
+];
+
+export function tile(words) {
+  const name = h("h2", { class: "tile-name" });
+  const place = h("span", { class: "tile-line" });
+  const word = h("strong", { class: "tile-word" });
+  const since = h("span", { class: "tile-since" });
+  const oee = ring();
+  const factors = FACTORS.map(([id, label]) => bar(id, label));
+  const parts = partsOf();
+  const metrics = METRICS.map(([id, label]) => metric(id, label));
+  const element = h(
+    "article",
+    { class: "tile" },
+    h("header", { class: "tile-head" }, h("div", {}, name, place), h("div", { class: "tile-state" }, word, since)),
+    h(
+      "div",
+      { class: "tile-body" },
+      oee.element,
+      h("dl", { class: "factors" }, ...factors.map((item) => item.element)),
+      parts.element,
+      h("dl", { class: "metrics" }, ...metrics.map((item) => item.element)),
+    ),
+  );
+  return {
+    element,
+    update(asset, now) {
+      const stateWord = words[asset.class] ?? asset.class;
+      element.dataset.class = asset.class;
+      element.dataset.asset = asset.asset;
+      element.setAttribute("aria-label", `${asset.asset}: ${stateWord}, OEE ${percent(asset.kpis.oee)}`);
+      put(name, asset.asset);
+      put(place, asset.line);
+      put(word, stateWord);
+      put(since, [asset.state, known(asset.since_ms) ? lasting(now - asset.since_ms) : ""].filter(Boolean).join(" · "));
+      oee.update(asset.kpis, asset.reasons);
+      factors.forEach((item) => item.update(asset));
+      parts.update(asset);
+      metrics.forEach((item) => item.update(asset));
+    },
+  };
+}
+
+function bar(id, label) {
+  const value = h("dd", { class: "factor-value" });
+  const level = h("span", { class: "factor-level" });
+  const element = h("div", { class: "factor" }, h("dt", {}, label), value, h("span", { class: "factor-bar" }, level));
+  return {
+    element,
+    update({ kpis, reasons }) {
+      const [low, high] = [kpis[`${id}_low`], kpis[`${id}_high`]];
+      const text = range(kpis[id], low, high);
+      put(value, text, text === "–" ? (reasons[id] ?? "not known yet") : "");
+      level.style.width = `${100 * Math.min(1, Math.max(0, (known(low) ? low : kpis[id]) || 0))}%`;
+    },
+  };
+}
+
+function partsOf() {
+  const good = h("strong", { class: "parts-good" });
+  const target = h("span", { class: "parts-target" });
+  const note = h("span", { class: "parts-note" });
+  const level = h("span", { class: "parts-level" });
+  const meter = h("span", { class: "parts-bar" }, level);
+  const figures = h("div", { class: "parts-figures" }, good, target, note);
+  const element = h("div", { class: "parts" }, figures, meter);
+  return {
+    element,
+    update(asset) {
+      const aim = known(asset.target) && asset.target > 0 ? asset.target : null;
+      put(good, count(asset.good), known(asset.good) ? "" : (asset.reasons.good ?? "no count of good parts yet"));
+      put(target, aim === null ? "good parts" : `/ ${count(aim)} parts`);
+      put(note, known(asset.scrap) ? `${count(asset.scrap)} scrap` : "");
+      meter.style.visibility = aim === null ? "hidden" : "";
+      level.style.width = `${aim === null ? 0 : Math.min(100, (100 * (asset.good ?? 0)) / aim)}%`;
+      element.dataset.behind = String(aim !== null && (asset.good ?? 0) < 0.95 * aim);
+    },
+  };
+}
+
+function metric(id, label) {
+  const value = h("dd", {});
+  const element = h("div", { class: "metric", "data-metric": id }, h("dt", {}, label), value);
+  return {
+    element,
+    update(asset) {
+      const number = id === "kw" ? asset.kw : asset.kpis[id];
+      put(value, amount(number), known(number) ? "" : (asset.reasons[id] ?? "not measured yet"));
+    },
+  };
+}
