@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class TagType(StrEnum):
     """How a reading's float64 `value` is to be read."""
@@ -73,6 +76,7 @@ class TagTable:
     def __init__(self, known: Iterable[tuple[int, Tag]] = ()) -> None:
         self._tags: dict[int, Tag] = {}
         self._ids: dict[str, int] = {}
+        self._is_text: NDArray[np.bool_] | None = None
         for tag_id, tag in known:
             self.add(tag_id, tag)
 
@@ -80,6 +84,7 @@ class TagTable:
         """Enters a tag; the newest definition of a name wins for `id_of`, older ids stay readable."""
         self._tags[tag_id] = tag
         self._ids[tag.name] = tag_id
+        self._is_text = None
 
     def id_of(self, name: str) -> int:
         """The id of the tag of this name. KeyError where it is unknown."""
@@ -88,6 +93,13 @@ class TagTable:
     def get(self, name: str) -> int | None:
         """The id of the tag of this name, or None."""
         return self._ids.get(name)
+
+    def is_text(self) -> NDArray[np.bool_]:
+        """True at the id of every text tag: bool[largest id + 1]."""
+        if self._is_text is None:
+            self._is_text = np.zeros(max(self._tags, default=0) + 1, np.bool_)
+            self._is_text[[i for i, tag in self._tags.items() if tag.type is TagType.TEXT]] = True
+        return self._is_text
 
     def __getitem__(self, tag_id: int) -> Tag:
         return self._tags[tag_id]

@@ -1,0 +1,158 @@
+"""The composition root: builds the path of the data from top to bottom and runs it. Start reading here.
+
+source ─▶ ingest ─▶ JOURNAL ─┬▶ "kpi"      facts → segments → buckets → KPIs (kpi.db) ─▶ back into the journal
+                             ├▶ "history"  embedded store (history.db) ─▶ board, API
+                             └▶ each sink  InfluxDB, VictoriaMetrics
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from adapters import SINKS, SOURCES
+from gateway.child import run_board
+from gateway.clock import SystemClock
+from gateway.config import Config, build, models
+from gateway.flow import Link, Presence, deliver, follow, ingest, prove_life
+from gateway.health import Health, session
+from gateway.history import History
+from gateway.journal import SqliteJournal
+from gateway.kpi.engine import Engine
+from gateway.kpi.factors import load_factors
+from gateway.ports import Clock
+
+_CATCH_UP_S = 2.0
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A running gateway: its parts, and the tasks that move data between them."""
+
+    config: Config
+    clock: Clock
+    journal: SqliteJournal
+    engine: Engine
+    history: History
+    health: Health
+    source_tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    other_tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def snapshot(self) -> dict[str, object]:
+        """What board and terminal show: live numbers per asset and line, and the health of everything."""
+        now_ms = self.clock.wall_ns() // 1_000_000
+        head = {"time_ms": now_ms, "site": self.config.root.site, "timezone": self.config.root.timezone}
+        return head | await self.engine.live() | {"health": await self.health.snapshot()}
+
+    async def stop_sources(self) -> None:
+        """Ends acquisition; what was read is in the journal."""
+        for task in self.source_tasks:
+            task.cancel()
+        await asyncio.gather(*self.source_tasks, return_exceptions=True)
+
+    async def caught_up(self, consumer: str) -> None:
+        """Returns when this consumer has taken everything that the journal holds now."""
+        link = next(link for link in self.health.consumers if link.name == consumer)
+        newest = (await self.journal.ledger()).newest
+        while link.position < newest:
+            await self.clock.sleep(0.02)
+
+
+async def run(config: Config, stop: asyncio.Event, watch: Callable[[Gateway], Awaitable[None]] | None = None) -> None:
+    """Runs the gateway until `stop` is set; `watch` runs beside it and may use its parts.
+
+    JournalError, OSError: a file cannot be used. Everything else that ends it is a bug and comes as it is.
+    """
+    async with AsyncExitStack() as stack:
+        gateway = await _build(config, SystemClock(), stack)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                _start(gateway, tasks)
+                watching = tasks.create_task(watch(gateway), name="watch") if watch else None
+                await stop.wait()
+                if watching:
+                    watching.cancel()
+                await _wind_down(gateway)
+        finally:
+            for task in gateway.source_tasks + gateway.other_tasks:
+                task.cancel()
+
+
+async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway:
+    """Opens the files: the journal first, since everything hangs on it."""
+    root = config.root
+    journal = await asyncio.to_thread(
+        lambda: SqliteJournal(
+            config.journal_path, clock, commit_every_s=root.journal.commit_every, max_bytes=root.journal.max_size
+        )
+    )
+    stack.push_async_callback(journal.close)
+    sources = [Link(name, clock) for name in config.sources]
+    consumers = [Link(name, clock) for name in ("kpi", "history", *config.sinks)]
+    health = Health(journal, clock, sources, consumers)
+    starts = [("kpi", False), ("history", False), *((n, sink.from_ == "now") for n, sink in config.sinks.items())]
+    await journal.open(starts, [*config.tags, *health.tags()])
+    history = History(
+        config.data_file("history.db"), journal.tags, retention_raw_s=root.retention.readings, clock=clock
+    )
+    stack.push_async_callback(history.close)
+    engine = Engine(
+        config.data_file("kpi.db"),
+        models(root, journal.tags),
+        config.site,
+        load_factors(root.packs, config.library),
+        journal,
+        clock,
+    )
+    stack.push_async_callback(engine.close)
+    return Gateway(config, clock, journal, engine, history, health)
+
+
+def _start(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
+    """One named task per arrow of the picture above."""
+    config, journal, clock = gateway.config, gateway.journal, gateway.clock
+    links = {link.name: link for link in (*gateway.health.sources, *gateway.health.consumers)}
+    presences = []
+    for name, section in config.sources.items():
+        source = build(SOURCES, section.kind)(name, section, journal.tags, config.library, clock)
+        presence = Presence(journal.tags.id_of(session(name).name), clock)
+        presences.append((links[name], presence))
+        work = ingest(source, journal, clock, links[name], presence)
+        gateway.source_tasks.append(tasks.create_task(work, name=f"source[{name}]"))
+    others = {
+        "presence": prove_life(journal, clock, presences),
+        "health": gateway.health.report(),
+        "consumer[kpi]": follow(gateway.engine, "kpi", journal, clock, links["kpi"]),
+        "consumer[history]": follow(gateway.history, "history", journal, clock, links["history"]),
+    }
+    for name, sink_section in config.sinks.items():
+        sink = build(SINKS, sink_section.kind)(name, sink_section, journal.tags, config.site, clock)
+        others[f"sink[{name}]"] = deliver(sink, journal, clock, links[name], journal.tags)
+    if config.root.board.enabled:
+        others["board"] = run_board(board_arguments(config), gateway.snapshot, clock)
+    for name, work in others.items():
+        gateway.other_tasks.append(tasks.create_task(work, name=name))
+
+
+async def _wind_down(gateway: Gateway) -> None:
+    """Acquisition first, then what is in the journal reaches the embedded stores; a hanging sink is not waited for."""
+    await gateway.stop_sources()
+    try:
+        async with asyncio.timeout(_CATCH_UP_S):
+            for consumer in ("kpi", "history"):
+                await gateway.caught_up(consumer)
+    except TimeoutError:
+        pass
+    for task in gateway.other_tasks:
+        task.cancel()
+
+
+def board_arguments(config: Config) -> list[str]:
+    """The command line of the board's process."""
+    return [
+        *("--listen", config.root.board.listen),
+        *("--history", str(config.data_file("history.db"))),
+        *("--kpi", str(config.data_file("kpi.db"))),
+        *("--title", config.root.site),
+        *("--timezone", config.root.timezone),
+    ]

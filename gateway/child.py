@@ -1,0 +1,57 @@
+"""The board's process: started, fed with snapshots through a pipe, restarted with back-off when it ends."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+import orjson
+
+from gateway.flow import Backoff
+from gateway.ports import Clock
+
+_log = logging.getLogger("lineside.board")
+_EVERY_S = 1.0
+_END_S = 1.0
+
+Snapshot = Callable[[], Awaitable[dict[str, object]]]
+
+
+async def run_board(arguments: Sequence[str], snapshot: Snapshot, clock: Clock) -> None:
+    """Keeps `python -m gateway.board` running for ever; it ends when its pipe to this process closes."""
+    backoff = Backoff(first_s=1.0)
+    while True:
+        started = clock.monotonic()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway.board", *arguments, stdin=asyncio.subprocess.PIPE
+        )
+        try:
+            await _feed(process, snapshot, clock)
+        finally:
+            await _end(process)
+        backoff.held(clock.monotonic() - started)
+        wait_s = backoff.next_s()
+        _log.warning("the board ended with code %s: starting it again in %.1f s", process.returncode, wait_s)
+        await clock.sleep(wait_s)
+
+
+async def _feed(process: asyncio.subprocess.Process, snapshot: Snapshot, clock: Clock) -> None:
+    assert process.stdin
+    try:
+        while process.returncode is None:
+            process.stdin.write(orjson.dumps(await snapshot()) + b"\n")
+            await process.stdin.drain()
+            await clock.sleep(_EVERY_S)
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(_END_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,205 @@
+"""The config model: one YAML file for the site. Each part keeps its own section beside its code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from adapters import SINKS, SOURCES, Kind
+from gateway.document import ConfigError, Document, Problem, closest
+from gateway.fields import ByteSize, Duration, Name, Section
+from gateway.kpi.config import AssetConfig, CalendarConfig, LineConfig
+from gateway.kpi.roles import AssetModel, KpiConfigError, build_models
+from gateway.library import Library, UnknownName
+from gateway.model import Site, Tag, TagTable, TagType
+
+__all__ = ["Config", "ConfigError", "Problem", "load", "schema"]
+
+_RESERVED = {"line", "site", "source", "gateway"}
+
+
+class SourceConfig(Protocol):
+    """What every source's config section offers besides its own keys."""
+
+    kind: str
+
+    def tags(self, name: str, library: Library) -> list[Tag]:
+        """The tags that the source named `name` delivers. ValueError, UnknownName: says what to change."""
+        ...
+
+
+class SinkConfig(Protocol):
+    """What every sink's config section offers besides its own keys."""
+
+    kind: str
+    from_now: bool
+
+
+class JournalConfig(Section):
+    """The spine's file and its limits."""
+
+    path: Path = Path("data/journal.db")
+    max_size: ByteSize = 2 * 2**30
+    when_full: Literal["drop_oldest"] = "drop_oldest"
+    commit_every: Duration = 1.0
+
+
+class RetentionConfig(Section):
+    """How long what is kept stays."""
+
+    readings: Duration = 35 * 86400.0
+    facts: Duration = 35 * 86400.0
+    minutes: Duration = 90 * 86400.0
+
+
+class BoardConfig(Section):
+    """Where the board and the API listen."""
+
+    listen: str = Field("127.0.0.1:8080", pattern=r"^\S+:\d+$")
+    enabled: bool = True
+
+
+class RootConfig(Section):
+    """The top level of the file; sources and sinks are checked by their own kind."""
+
+    site: Name
+    timezone: str = "UTC"
+    packs: list[str] = []
+    calendars: dict[Name, CalendarConfig] = {}
+    lines: dict[Name, LineConfig] = {}
+    sources: dict[Name, dict[str, Any]]
+    assets: dict[Name, AssetConfig] = {}
+    journal: JournalConfig = JournalConfig()
+    retention: RetentionConfig = RetentionConfig()
+    lateness: Duration = 15 * 60.0
+    sinks: dict[Name, dict[str, Any]] = {}
+    board: BoardConfig = BoardConfig()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as exc:
+            raise ValueError(f"{zone!r} is not a time zone: write one like Asia/Ho_Chi_Minh") from exc
+        return zone
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A checked config: everything in it exists and fits together."""
+
+    file: Path
+    root: RootConfig
+    library: Library
+    sources: Mapping[str, SourceConfig]
+    sinks: Mapping[str, SinkConfig]
+    tags: tuple[Tag, ...]
+
+    @property
+    def site(self) -> Site:
+        """The plant's tree."""
+        return site_of(self.root)
+
+    def data_file(self, name: str) -> Path:
+        """A database beside the journal; relative paths count from the config's folder."""
+        return self.journal_path.with_name(name)
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal's file."""
+        return self.file.resolve().parent / self.root.journal.path
+
+
+def load(file: Path) -> Config:
+    """Reads and checks a config. ConfigError: with every problem as file:line: path: problem."""
+    document = Document.load(file)
+    root = document.validate(RootConfig, document.data, ())
+    library = Library.beside(file)
+    raw_sources, raw_sinks = (document.data.get(part) for part in ("sources", "sinks"))
+    sources = _sections(document, SOURCES, raw_sources, "sources")
+    sinks = _sections(document, SINKS, raw_sinks, "sinks")
+    tags = [tag for name, source in sources.items() for tag in _tags(document, name, source, library)]
+    if root is not None:
+        _check_names(document, root, tags)
+    document.check()
+    session = [Tag(f"source/{name}/session", TagType.BOOL, source=name) for name in sources]
+    return Config(file, root, library, sources, sinks, (Tag("gateway/alive", TagType.BOOL), *session, *tags))
+
+
+def models(root: RootConfig, tags: TagTable) -> dict[str, AssetModel]:
+    """The KPI model of every asset. KpiConfigError: the first thing that does not fit."""
+    return build_models(root.assets, root.lines, root.calendars, tags, site_of(root))
+
+
+def site_of(root: RootConfig) -> Site:
+    """The plant's tree."""
+    lines = {name: asset.line or "" for name, asset in root.assets.items()}
+    return Site(root.site, root.timezone, lines, {name: line.area for name, line in root.lines.items()})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the config file, for editors."""
+    found = RootConfig.model_json_schema(by_alias=True)
+    found["title"] = "Lineside configuration"
+    for part, kinds in (("sources", SOURCES), ("sinks", SINKS)):
+        models = [_attribute(kind.config).model_json_schema(by_alias=True) for kind in kinds.values()]
+        for model in models:
+            found.setdefault("$defs", {}).update(model.pop("$defs", {}))
+        found["properties"][part]["additionalProperties"] = {"anyOf": models}
+    return found
+
+
+def _attribute(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def build(kinds: Mapping[str, Kind], kind: str) -> Any:
+    """The function that makes a source or sink of this kind; imports its protocol's library."""
+    return _attribute(kinds[kind].build)
+
+
+def _sections(document: Document, kinds: Mapping[str, Kind], raw: object, part: str) -> dict[str, Any]:
+    """Each source or sink as the model of its own kind; what is wrong is noted."""
+    found = {}
+    for name, data in raw.items() if isinstance(raw, dict) else ():
+        kind = data.get("kind") if isinstance(data, dict) else None
+        if kind not in kinds:
+            if isinstance(data, dict):
+                text = "is missing" if kind is None else f"unknown kind {kind!r}"
+                document.report((part, name, "kind"), text + closest(str(kind), kinds))
+            continue
+        section = document.validate(_attribute(kinds[kind].config), data, (part, name))
+        if section is not None:
+            found[name] = section
+    return found
+
+
+def _tags(document: Document, name: str, source: SourceConfig, library: Library) -> list[Tag]:
+    try:
+        return source.tags(name, library)
+    except (ValueError, UnknownName) as exc:
+        at = ("sources", name, "profile") if isinstance(exc, UnknownName) else ("sources", name)
+        document.report(at, str(exc.args[0] if exc.args else exc))
+        return []
+
+
+def _check_names(document: Document, root: RootConfig, tags: list[Tag]) -> None:
+    owners: dict[str, str] = {}
+    for tag in tags:
+        if tag.name in owners:
+            document.report(
+                ("sources", tag.source), f"tag {tag.name!r} is already delivered by source {owners[tag.name]!r}"
+            )
+        owners[tag.name] = tag.source
+    for name in _RESERVED & root.assets.keys():
+        document.report(("assets", name), f"{name!r} is Lineside's own word: give the asset another name")
+    try:
+        models(root, TagTable(enumerate(tags)))
+    except KpiConfigError as exc:
+        document.report(exc.path, exc.problem)

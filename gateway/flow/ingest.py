@@ -1,0 +1,87 @@
+"""From a source into the journal: connect, deliver, and when the connection is lost, back off and connect again."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gateway.flow.backoff import Backoff
+from gateway.flow.link import Link
+from gateway.model import GOOD, Batch, Reason, bad
+from gateway.ports import Clock, Delivery, Journal, NotConnected, Source, Stage
+
+_CONNECT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """The proof of life of one source: readings of its `source/<name>/session` tag."""
+
+    tag: int
+    clock: Clock
+
+    def up(self) -> Batch:
+        """The session is up now."""
+        return self._reading(1.0, GOOD)
+
+    def down(self) -> Batch:
+        """The session is lost."""
+        return self._reading(0.0, bad(Reason.NOT_CONNECTED))
+
+    def _reading(self, value: float, quality: int) -> Batch:
+        return Batch(
+            np.array([self.tag], np.int32),
+            np.array([self.clock.wall_ns()], np.int64),
+            np.array([value], np.float64),
+            np.array([quality], np.uint8),
+        )
+
+
+async def ingest(
+    source: Source, journal: Journal, clock: Clock, link: Link, presence: Presence, stages: Sequence[Stage] = ()
+) -> None:
+    """Supervises one source for ever; its session's ups and downs are journalled in order with its readings."""
+    backoff = Backoff()
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                    await source.connect()
+                connected_at = clock.monotonic()
+                link.connected()
+                await journal.append(Delivery(presence.up()), source.name)
+                await _pump(source, journal, link, stages)
+            except (NotConnected, TimeoutError) as exc:
+                if link.up:
+                    backoff.held(clock.monotonic() - connected_at)
+                    await journal.append(Delivery(presence.down()), source.name)
+                link.lost(str(exc) or "no answer in time")
+            await source.close()
+            await clock.sleep(backoff.next_s())
+    finally:
+        await source.close()
+
+
+async def _pump(source: Source, journal: Journal, link: Link, stages: Sequence[Stage]) -> None:
+    async with aclosing(source.deliveries()) as deliveries:  # type: ignore[type-var]
+        async for delivery in deliveries:
+            batch = delivery.batch
+            for stage in stages:
+                batch = stage(batch)
+            link.readings += len(batch)
+            link.rejects += len(delivery.rejects)
+            await journal.append(replace(delivery, batch=batch), source.name)
+    raise NotConnected("the source ended")
+
+
+async def prove_life(
+    journal: Journal, clock: Clock, links: Sequence[tuple[Link, Presence]], every_s: float = 30.0
+) -> None:
+    """Journals `up` for every connected source again and again: where these are missing, nobody can vouch for the time."""
+    while True:
+        await clock.sleep(every_s)
+        for link, presence in links:
+            if link.up:
+                await journal.append(Delivery(presence.up()), link.name)
