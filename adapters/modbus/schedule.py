@@ -1,0 +1,33 @@
+"""When to read which poll group: fixed phase on the monotonic clock; what is missed is skipped, never made up. Pure."""
+
+from collections.abc import Sequence
+from math import ceil
+
+
+class Schedule:
+    """Slots of several groups: group i is due at start + k · period[i], k = 0, 1, 2, …
+
+    A slot that cannot be met runs late once; those that passed meanwhile are skipped and counted.
+    """
+
+    def __init__(self, periods: Sequence[float], start: float) -> None:
+        """periods: seconds, one per group; start: the first slot of all, in seconds of the monotonic clock."""
+        self._periods = periods
+        self._start = start
+        self._slot = [0] * len(periods)
+
+    def next(self) -> tuple[int, float]:
+        """The group to read next and when it is due; of two the more frequent one."""
+        return min(range(len(self._periods)), key=lambda i: (self._due(i), self._periods[i])), min(
+            self._due(i) for i in range(len(self._periods))
+        )
+
+    def done(self, group: int, now: float) -> int:
+        """Notes that a group was read, and returns how many of its slots have passed unread by now."""
+        behind = ceil((now - self._start) / self._periods[group] - 1e-9)
+        following = self._slot[group] + 1
+        self._slot[group] = max(following, behind)
+        return self._slot[group] - following
+
+    def _due(self, group: int) -> float:
+        return self._start + self._slot[group] * self._periods[group]

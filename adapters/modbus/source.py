@@ -1,0 +1,110 @@
+"""A Modbus device as a Source: polls its groups on time and hands over batches."""
+
+import logging
+from collections.abc import AsyncIterator
+from itertools import groupby
+
+import numpy as np
+
+from adapters.modbus.config import ModbusConfig, split_endpoint
+from adapters.modbus.frames import GATEWAY_EXCEPTIONS, Failure
+from adapters.modbus.group import Device, Poll, PollGroup
+from adapters.modbus.health import Health
+from adapters.modbus.point import Point
+from adapters.modbus.schedule import Schedule
+from adapters.modbus.transport import User, endpoint
+from gateway.library import Library
+from gateway.model import Tag, TagTable
+from gateway.model.quality import is_usable
+from gateway.ports import Clock, Delivery, NotConnected, Polled
+
+_LOG = logging.getLogger("lineside.modbus")
+
+
+def build(name: str, config: ModbusConfig, tags: TagTable, library: Library, clock: Clock) -> "ModbusSource":
+    """The source of a config section. UnknownName, ValueError: as `ModbusConfig.tags`; KeyError: a tag has no id."""
+    return ModbusSource(name, config, config.resolve(library), tags, clock)
+
+
+class ModbusSource:
+    """Reads one device over the connection that it shares with all sources of the same endpoint.
+
+    `health` counts polls, overruns (slots that passed unread), time-outs, exceptions, bad replies, quarantined points,
+    and how late polls begin.
+    """
+
+    def __init__(
+        self, name: str, config: ModbusConfig, points: tuple[Point, ...], tags: TagTable, clock: Clock
+    ) -> None:
+        self.name = name
+        self.health = Health()
+        self._clock = clock
+        self._table = tags
+        self._endpoint = endpoint(*split_endpoint(config.endpoint), clock)
+        self._user = User(name, config.unit_id, config.pipeline, config.timeout)
+        self._device = Device(name, config.unit_id, config.timeout, config.limits, self._endpoint, clock, self.health)
+        periods = config.periods(points)
+        self._periods = tuple(sorted(periods.values()))
+        ordered = sorted(points, key=lambda point: (periods[point.group], point.group))
+        grouped = [(group, tuple(members)) for group, members in groupby(ordered, key=lambda point: point.group)]
+        self._groups = [PollGroup(group, members, self._device) for group, members in grouped]
+        self._tags = [
+            np.array([tags.id_of(f"{config.asset}/{point.name}") for point in members], np.int32)
+            for _, members in grouped
+        ]
+
+    async def connect(self) -> None:
+        """Connects, and returns once the device itself has answered a read. NotConnected: says why not."""
+        await self._endpoint.join(self._user)
+        read = next((group.first_read for group in self._groups if group.first_read), None)
+        if read is None:
+            return
+        answer = (await self._endpoint.read([read], self._user.timeout_s))[0]
+        if isinstance(answer, Failure) and answer.exception in {0, *GATEWAY_EXCEPTIONS}:
+            self.health.count([answer])
+            await self._endpoint.leave(self._user)
+            raise NotConnected(f"{self._endpoint}: {answer.text}")
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        """One delivery per poll of a group, on schedule. NotConnected: the connection or the device is gone."""
+        schedule = Schedule(self._periods, self._clock.monotonic())
+        while True:
+            number, due = schedule.next()
+            await self._clock.sleep(due - self._clock.monotonic())
+            self.health.late(self._clock.monotonic() - due)
+            poll = await self._poll(number)
+            yield Delivery(poll.batch(self._tags[number]))
+            if poll.silent or not self._endpoint.is_open:
+                raise NotConnected(f"{self._endpoint}: {poll.silent or self._endpoint.why}")
+            self.health.overruns += schedule.done(number, self._clock.monotonic())
+
+    async def close(self) -> None:
+        """Leaves the endpoint; the last source closes the connection."""
+        await self._endpoint.leave(self._user)
+
+    async def poll(self) -> list[Polled]:
+        """Reads every point once. NotConnected: nothing came back."""
+        rows: list[Polled] = []
+        for number in range(len(self._groups)):
+            poll = await self._poll(number)
+            if poll.silent:
+                raise NotConnected(f"{self._endpoint}: {poll.silent}")
+            rows += self._polled(number, poll)
+        return rows
+
+    async def _poll(self, number: int) -> Poll:
+        poll = await self._groups[number].poll()
+        self.health.polls += 1
+        self.health.quarantined = sum(group.quarantined for group in self._groups)
+        return poll
+
+    def _polled(self, number: int, poll: Poll) -> list[Polled]:
+        batch = poll.batch(self._tags[number])
+        usable = is_usable(batch.quality)
+        rows: list[Polled] = []
+        for row, (point, reading) in enumerate(zip(self._groups[number].points, batch, strict=True)):
+            tag: Tag = self._table[reading.tag]
+            value = None if not usable[row] else batch.text(reading.value) if point.enum else reading.value
+            raw = poll.raw(row, point)
+            rows.append(Polled(tag, point.where, raw, value, reading.quality, reading.time_ns))
+        return rows
