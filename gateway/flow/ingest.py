@@ -79,7 +79,7 @@ async def _pump(source: Source, journal: Journal, link: Link, stages: Sequence[S
 async def prove_life(
     journal: Journal, clock: Clock, links: Sequence[tuple[Link, Presence]], every_s: float = 30.0
 ) -> None:
-    """Journals `up` for every connected source again and again: where these are missing, nobody can vouch for the time."""
+    """Journals `up` for every connected source again and again: without it nobody can vouch for the time."""
     while True:
         await clock.sleep(every_s)
         for link, presence in links:
