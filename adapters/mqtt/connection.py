@@ -19,12 +19,12 @@ from adapters.mqtt.config import Login
 from adapters.mqtt.inbox import Arrived, Inbox
 from gateway.ports import Clock, NotConnected
 
-TIMEOUT_S: Final = 5.0
+TIMEOUT_S: Final = 3.0  # each step of a connect, and each subscription
+OPEN_S: Final = 10.0  # all steps, name resolution included
 CLOSE_S: Final = 1.0
 WINDOW_311: Final = 20  # brokers' usual limit of messages in flight, which MQTT 3.1.1 cannot ask about
-_TAKEN_OVER: Final = 0x8E
 _WRONG_VERSION: Final = {0x01, 0x84}
-_FAILURE: Final = 0x80
+_FAILURE: Final = 0x80  # and above; itself: unspecified
 _VERSIONS: Final = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 
 
@@ -36,13 +36,26 @@ class _HungUp(aiomqtt.MqttError):
     """The broker closed the connection before it answered."""
 
 
+class _TidySocket(ssl.SSLSocket):
+    """paho waits for a whole keepalive in a handshake, and leaves the socket open where it fails."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        limit_s = self.gettimeout()
+        self.settimeout(TIMEOUT_S)
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+        self.settimeout(limit_s)
+
+
 class Connection:
     """A persistent session with a broker.
 
     epoch            grows with every connect; packet ids mean nothing in another epoch
     session_present  the broker had kept our session, with what was published meanwhile
     window           how many messages it sends before the first is acknowledged
-    taken_over       the broker said that another client took our id
     """
 
     def __init__(self, login: Login, clock: Clock) -> None:
@@ -50,7 +63,6 @@ class Connection:
         self.epoch = 0
         self.session_present = False
         self.window = WINDOW_311
-        self.taken_over = False
         self.inbox = Inbox()
         self._clock = clock
         self._client: aiomqtt.Client | None = None
@@ -113,20 +125,21 @@ class Connection:
         client = self._new_client(version, clean, tls, password)
         self.inbox.open()
         try:
-            await client.__aenter__()
+            async with asyncio.timeout(OPEN_S):
+                await client.__aenter__()
         except (_HungUp, aiomqtt.MqttCodeError) as exc:
             await _release(client)
             code = exc.rc if isinstance(exc, aiomqtt.MqttCodeError) else None
             if code is None or (isinstance(code, ReasonCode) and code.value in _WRONG_VERSION):
                 raise _OtherVersion(_words(code or exc)) from exc
             raise NotConnected(f"{self.login.url} refuses the connection: {_words(code)}") from exc
-        except aiomqtt.MqttError as exc:
+        except (aiomqtt.MqttError, TimeoutError) as exc:
             await _release(client)
-            raise NotConnected(f"{self.login.url} cannot be reached: {exc}") from exc
+            raise NotConnected(f"{self.login.url} cannot be reached: {exc or 'no answer'}") from exc
         except BaseException:  # cancelled in the middle: nothing may stay open
             await _release(client)
             raise
-        self._client, self.taken_over = client, False
+        self._client = client
         client._disconnected.add_done_callback(lambda future: self._on_lost(client, future))
         return client
 
@@ -149,6 +162,7 @@ class Connection:
         self.epoch += 1
         self.window = self.login.receive_maximum if five else WINDOW_311
         paho: Any = client._client
+        paho.connect_timeout = TIMEOUT_S
         paho.manual_ack_set(True)
         paho.on_message = self._on_message
         paho.on_connect = self._noting_session(paho.on_connect)
@@ -190,9 +204,9 @@ class Connection:
         if client is not self._client:
             return
         reason = None if disconnected.cancelled() else disconnected.exception()
-        code = getattr(reason, "rc", None)
-        self.taken_over = isinstance(code, ReasonCode) and code.value == _TAKEN_OVER
-        self._lose("connection lost" if reason is None else f"connection lost: {_words(code or reason)}", client)
+        code = getattr(reason, "rc", reason)
+        known = code is not None and getattr(code, "value", None) != _FAILURE  # 0x80: paho knows no more than we
+        self._lose(f"connection lost: {_words(code)}" if known else "connection lost", client)
 
     def _lose(self, why: str, client: aiomqtt.Client | None = None) -> None:
         self._why = why
@@ -209,6 +223,7 @@ def _secrets(login: Login) -> tuple[ssl.SSLContext | None, str | None]:
         if not login.tls:
             return None, password
         context = ssl.create_default_context(cafile=login.ca_file)
+        context.sslsocket_class = _TidySocket
         if login.cert_file is not None:
             context.load_cert_chain(login.cert_file, login.key_file)
     except OSError as exc:

@@ -143,7 +143,7 @@ class MqttSource:
 
     def _note_loss(self) -> None:
         quick = self._clock.monotonic() - self._connected_at < QUICK_S
-        self._quick_losses = self._quick_losses + 1 if quick or self._connection.taken_over else 0
+        self._quick_losses = self._quick_losses + 1 if quick else 0
         if self._quick_losses == TAKEOVERS:
             log.warning(
                 "%s: lost %d connections right away: does another client use the id %r? Give each its own `client_id`",
