@@ -15,11 +15,12 @@ from gateway.child import run_board
 from gateway.clock import SystemClock
 from gateway.config import Config, build, models
 from gateway.flow import Link, Presence, deliver, follow, ingest, prove_life
-from gateway.health import Health, session
+from gateway.health import Health
 from gateway.history import History
 from gateway.journal import SqliteJournal
 from gateway.kpi.engine import Engine
 from gateway.kpi.factors import load_factors
+from gateway.model import session
 from gateway.ports import Clock
 
 _CATCH_UP_S = 2.0

@@ -13,9 +13,9 @@ from adapters import SINKS, SOURCES, Kind
 from gateway.document import ConfigError, Document, Problem, closest
 from gateway.fields import ByteSize, Duration, Name, Section
 from gateway.kpi.config import AssetConfig, CalendarConfig, LineConfig
-from gateway.kpi.roles import AssetModel, KpiConfigError, build_models
+from gateway.kpi.roles import AssetModel, build_models, check_models
 from gateway.library import Library, UnknownName
-from gateway.model import Site, Tag, TagTable, TagType
+from gateway.model import Site, Tag, TagTable, session
 
 __all__ = ["Config", "ConfigError", "Problem", "load", "schema"]
 
@@ -36,7 +36,7 @@ class SinkConfig(Protocol):
     """What every sink's config section offers besides its own keys."""
 
     kind: str
-    from_now: bool
+    from_: Literal["now", "oldest"]
 
 
 class JournalConfig(Section):
@@ -71,12 +71,12 @@ class RootConfig(Section):
     packs: list[str] = []
     calendars: dict[Name, CalendarConfig] = {}
     lines: dict[Name, LineConfig] = {}
-    sources: dict[Name, dict[str, Any]]
+    sources: dict[Name, dict[str, Any]] = Field(repr=False)
     assets: dict[Name, AssetConfig] = {}
     journal: JournalConfig = JournalConfig()
     retention: RetentionConfig = RetentionConfig()
     lateness: Duration = 15 * 60.0
-    sinks: dict[Name, dict[str, Any]] = {}
+    sinks: dict[Name, dict[str, Any]] = Field({}, repr=False)
     board: BoardConfig = BoardConfig()
 
     @field_validator("timezone")
@@ -123,16 +123,16 @@ def load(file: Path) -> Config:
     raw_sources, raw_sinks = (document.data.get(part) for part in ("sources", "sinks"))
     sources = _sections(document, SOURCES, raw_sources, "sources")
     sinks = _sections(document, SINKS, raw_sinks, "sinks")
-    tags = [tag for name, source in sources.items() for tag in _tags(document, name, source, library)]
+    sessions = [session(name) for name in sources]
+    tags = [tag for name, source in sources.items() for tag in _tags(document, name, source, library)] + sessions
     if root is not None:
         _check_names(document, root, tags)
     document.check()
-    session = [Tag(f"source/{name}/session", TagType.BOOL, source=name) for name in sources]
-    return Config(file, root, library, sources, sinks, (Tag("gateway/alive", TagType.BOOL), *session, *tags))
+    return Config(file, root, library, sources, sinks, tuple(tags))
 
 
 def models(root: RootConfig, tags: TagTable) -> dict[str, AssetModel]:
-    """The KPI model of every asset. KpiConfigError: the first thing that does not fit."""
+    """The KPI model of every asset of a checked config, bound to the ids of its tags."""
     return build_models(root.assets, root.lines, root.calendars, tags, site_of(root))
 
 
@@ -199,7 +199,6 @@ def _check_names(document: Document, root: RootConfig, tags: list[Tag]) -> None:
         owners[tag.name] = tag.source
     for name in _RESERVED & root.assets.keys():
         document.report(("assets", name), f"{name!r} is Lineside's own word: give the asset another name")
-    try:
-        models(root, TagTable(enumerate(tags)))
-    except KpiConfigError as exc:
-        document.report(exc.path, exc.problem)
+    table = TagTable(enumerate(tags))
+    for error in check_models(root.assets, root.lines, root.calendars, table, site_of(root)):
+        document.report(error.path, error.problem)

@@ -3,11 +3,11 @@
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -59,6 +59,7 @@ class Document:
     data: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     _lines: dict[Loc, int] = field(default_factory=dict)
+    _seen: set[int] = field(default_factory=set)
 
     @staticmethod
     def load(file: Path) -> "Document":
@@ -117,6 +118,10 @@ class Document:
 
     def _plain(self, node: yaml.Node, path: Loc) -> Any:
         self._lines.setdefault(path, node.start_mark.line + 1)
+        if id(node) in self._seen and not isinstance(node, yaml.ScalarNode):
+            self.report(path, "YAML aliases are not used here: write the value out")
+            return None
+        self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -162,22 +167,22 @@ def closest(word: str, known: Iterable[str]) -> str:
 def _keys(model: Any, path: Loc) -> list[str]:
     """The keys that the model at a path inside another model knows."""
     for part in path:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            fields: Mapping[str, Any] = model.model_fields
-            named = {(info.alias or name): info for name, info in fields.items()}
+        model = _required(model)
+        if _is_model(model):
+            named = {(info.alias or name): info for name, info in model.model_fields.items()}
             model = named[str(part)].annotation if str(part) in named else None
-        model = _inner(model)
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return [info.alias or name for name, info in model.model_fields.items()]
-    return []
+        elif arguments := get_args(model):
+            model = arguments[-1] if get_origin(model) in {dict, list} else arguments[0]
+    model = _required(model)
+    return [info.alias or name for name, info in model.model_fields.items()] if _is_model(model) else []
 
 
-def _inner(annotation: Any) -> Any:
-    """The model inside `X | None`, `dict[str, X]` and `list[X]`."""
-    while (origin := get_origin(annotation)) is not None:
-        arguments = get_args(annotation)
-        if origin in {Union, UnionType}:
-            annotation = next((a for a in arguments if a is not type(None)), None)
-        else:
-            annotation = arguments[-1] if origin in {dict, list} else arguments[0]
+def _required(annotation: Any) -> Any:
+    """`X` of `X | None` and of `Annotated[X, …]`."""
+    while get_origin(annotation) in {Union, UnionType, Annotated}:
+        annotation = next((a for a in get_args(annotation) if a is not type(None)), None)
     return annotation
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

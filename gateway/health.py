@@ -18,11 +18,6 @@ WAITING_BYTES = Tag("gateway/waiting_bytes", TagType.INT, "B")
 PEAK_RSS_BYTES = Tag("gateway/peak_rss_bytes", TagType.INT, "B")
 
 
-def session(source: str) -> Tag:
-    """The tag that says whether a source's session is up."""
-    return Tag(f"source/{source}/session", TagType.BOOL, source=source)
-
-
 def source_tags(source: str) -> tuple[Tag, ...]:
     """Counters of one source since the start."""
     return tuple(

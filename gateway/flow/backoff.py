@@ -1,7 +1,7 @@
 """How long to wait before trying again: exponential, with full jitter, so that nobody reconnects in step."""
 
-import random
 from dataclasses import dataclass, field
+from random import Random
 
 
 @dataclass(slots=True)
@@ -14,7 +14,7 @@ class Backoff:
     first_s: float = 0.5
     longest_s: float = 60.0
     stable_s: float = 10.0
-    random: random.Random = field(default_factory=random.Random)
+    random: Random = field(default_factory=Random)
     _ceiling_s: float = 0.0
 
     def next_s(self) -> float:

@@ -3,7 +3,7 @@
 from gateway.model.batch import Batch, BatchBuilder, Reading
 from gateway.model.quality import BAD, GOOD, UNCERTAIN, Reason, bad, describe, is_good, is_usable, uncertain
 from gateway.model.site import Site
-from gateway.model.tag import Place, Tag, TagTable, TagType, place
+from gateway.model.tag import Place, Tag, TagTable, TagType, place, session
 
 __all__ = [
     "BAD",
@@ -23,5 +23,6 @@ __all__ = [
     "is_good",
     "is_usable",
     "place",
+    "session",
     "uncertain",
 ]

@@ -39,6 +39,11 @@ class Tag:
     source: str = ""
 
 
+def session(source: str) -> Tag:
+    """The tag that proves a source's life: 1 while its session is up, 0 when it is lost."""
+    return Tag(f"source/{source}/session", TagType.BOOL, source=source)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a tag's readings stand in a store; `owner` says whose labels they carry."""
