@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -66,8 +67,8 @@ class Decoder:
             for kind in self._kinds:
                 kind.decode(data, value, quality)
             self._scaling.apply(value)
-        odd = ~np.isfinite(value)
-        if odd.any():
+        if not isfinite(value.dot(value)):  # four times cheaper than to look at each value
+            odd = ~np.isfinite(value)
             value[odd] = np.nan
             quality[odd & (quality == GOOD)] = bad(Reason.NOT_A_NUMBER)
         return Column(value, quality, self._name(value, quality) if self._enums else ())
@@ -115,7 +116,7 @@ class _Kind:
         self, value_type: ValueType, points: Sequence[Point], rows: Sequence[int], starts: dict[int, tuple[int, int]]
     ) -> None:
         self._dtype = np.dtype(_DTYPES[value_type])
-        self._rows = _selector(rows, len(points))
+        self._rows = _selector(rows)
         self._take = np.array([at for i in rows for at in _bytes(points[i], starts[i][0])], np.intp)
         self._bit = np.array([starts[i][1] for i in rows], np.uint8) if value_type == "bool" else None
         sentinels = [(at, i, raw) for at, i in enumerate(rows) for raw in points[i].not_a_value]
@@ -144,10 +145,11 @@ def _spoil(rows: NDArray[np.intp], reason: Reason, value: NDArray[np.float64], q
     value[rows], quality[rows] = np.nan, bad(reason)
 
 
-def _selector(rows: Sequence[int], n: int) -> slice | NDArray[np.intp]:
-    """The rows as a slice where they are consecutive, which copies several times faster."""
-    if list(rows) == list(range(rows[0], rows[0] + len(rows))):
-        return slice(rows[0], rows[0] + len(rows))
+def _selector(rows: Sequence[int]) -> slice | NDArray[np.intp]:
+    """The rows as a slice where they are evenly spaced, which copies several times faster."""
+    step = rows[1] - rows[0] if len(rows) > 1 else 1
+    if list(rows) == list(range(rows[0], rows[-1] + 1, step)):
+        return slice(rows[0], rows[-1] + 1, step)
     return np.array(rows, np.intp)
 
 

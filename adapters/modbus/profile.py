@@ -1,17 +1,15 @@
 """Profiles: a device type as one YAML file."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
-from adapters.modbus.marks import FileError, Marked, load
 from adapters.modbus.point import Point, Table
 from adapters.modbus.points import PointConfig, PointDefaults, resolve
+from gateway.document import ConfigError, Document
 from gateway.fields import Name, Section
 from gateway.library import Library
 
@@ -53,7 +51,7 @@ class Profile(Section):
 
 
 def load_profile(name: str, library: Library) -> Profile:
-    """The profile of this name (`eastron/sdm630`). UnknownName: no such file; FileError: says where it is wrong."""
+    """The profile of this name (`eastron/sdm630`). UnknownName: no such file; ValueError: each `file:line: problem`."""
     path = library.find("profiles", name)
     return _load(path, path.stat().st_mtime_ns)
 
@@ -61,31 +59,20 @@ def load_profile(name: str, library: Library) -> Profile:
 @lru_cache(maxsize=64)
 def _load(path: Path, mtime_ns: int) -> Profile:
     """`mtime_ns` makes an edited file a new one; hundreds of sources share a profile."""
-    file = load(path)
     try:
-        profile = Profile.model_validate(file.data)
-    except ValidationError as exc:
-        raise _first_error(file, exc.errors()[0]) from exc
-    for name in profile.points:
-        try:
-            profile.point(name)
-        except ValueError as exc:
-            raise file.error(("points", name), str(exc)) from exc
+        document = Document.load(path)
+        profile: Profile = document.validate(Profile, document.data, ())
+        document.check()
+        for name in profile.points:
+            _check_point(document, profile, name)
+        document.check()
+    except ConfigError as exc:
+        raise ValueError(str(exc)) from exc
     return profile
 
 
-_KEYS: Final = sorted({key for model in (Profile, PointConfig, Note, Example) for key in model.model_fields})
-
-
-def _first_error(file: Marked, error: ErrorDetails) -> FileError:
-    """One validation error, where it stands and in plain words."""
-    place = error["loc"]
-    if error["type"] == "extra_forbidden":
-        key = str(place[-1])
-        close = get_close_matches(key, _KEYS, n=1)
-        return file.error(place, f"unknown key{f'; did you mean {close[0]!r}?' if close else ''}")
-    if error["type"] == "missing":
-        return file.error(place, "is missing")
-    while place and place not in file.lines:  # pydantic appends which arm of a union it tried
-        place = place[:-1]
-    return file.error(place, error["msg"].removeprefix("Value error, "))
+def _check_point(document: Document, profile: Profile, name: str) -> None:
+    try:
+        profile.point(name)
+    except ValueError as exc:
+        document.report(("points", name), str(exc))
