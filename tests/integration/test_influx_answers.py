@@ -5,8 +5,9 @@ documentation describes; the write path is the one that the tests against real s
 """
 
 import asyncio
+import base64
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ class Store:
     """Answers writes by `judge`, other paths from `answers`; remembers what it accepted and what it was asked."""
 
     judge: Callable[[bytes], web.Response] = stored
-    answers: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
+    answers: Mapping[str, tuple[int, object]] = field(default_factory=dict)
     version: str = "v2.7.12"
     fields: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -52,10 +53,7 @@ class Store:
             return web.Response(status=200, headers={"X-Influxdb-Version": self.version})
         if request.path in {"/write", "/api/v2/write"}:
             return await self.write(await request.read())
-        queue = self.answers.get(f"{request.method} {request.path}")
-        if not queue:
-            return web.Response(status=404)
-        status, body = queue.pop(0)
+        status, body = self.answers.get(f"{request.method} {request.path}", (404, None))
         return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
 
     async def write(self, body: bytes) -> web.Response:
@@ -236,6 +234,14 @@ async def test_a_write_without_a_connection_says_so() -> None:
             await line_sink.write(poll(10, recent_ns()))
 
 
+async def test_a_name_and_password_log_in() -> None:
+    login = {"username": "lïne", "password": "sïde"}
+    async with serving(Store()) as store, sink(victoria(store, **login), table(*PLANT)) as line_sink:
+        await line_sink.write(poll(1, recent_ns()))
+    scheme, _, secret = store.logins[-1].partition(" ")
+    assert (scheme, base64.b64decode(secret).decode()) == ("Basic", "lïne:sïde")
+
+
 async def test_a_token_file_is_read_at_every_connect(tmp_path: Path) -> None:
     token = tmp_path / "token"
     async with serving(Store()) as store:
@@ -266,7 +272,7 @@ async def test_a_server_with_a_certificate_of_our_own_authority_is_believed_and_
 
 
 async def test_influxdb_2_is_recognised_its_bucket_found_and_written_to() -> None:
-    answers = {"GET /api/v2/buckets": [(200, {"buckets": [BUCKET]})]}
+    answers = {"GET /api/v2/buckets": (200, {"buckets": [BUCKET]})}
     async with serving(Store(answers=answers)) as store, sink(influx2(store), table(*PLANT)) as line_sink:
         await line_sink.write(poll(5, recent_ns()))
     assert store.asked == ["GET /ping", "GET /api/v2/buckets", "POST /api/v2/write"]
@@ -276,9 +282,9 @@ async def test_influxdb_2_is_recognised_its_bucket_found_and_written_to() -> Non
 @pytest.mark.parametrize("missing", [(200, {"buckets": []}), (404, {"code": "not found", "message": "bucket"})])
 async def test_a_missing_bucket_is_created(missing: tuple[int, object]) -> None:
     answers = {
-        "GET /api/v2/buckets": [missing],
-        "GET /api/v2/orgs": [(200, ORG)],
-        "POST /api/v2/buckets": [(201, BUCKET)],
+        "GET /api/v2/buckets": missing,
+        "GET /api/v2/orgs": (200, ORG),
+        "POST /api/v2/buckets": (201, BUCKET),
     }
     async with serving(Store(answers=answers)) as store, sink(influx2(store), table(*PLANT)):
         pass
@@ -288,9 +294,9 @@ async def test_a_missing_bucket_is_created(missing: tuple[int, object]) -> None:
 async def test_a_token_that_may_only_write_is_enough(caplog: pytest.LogCaptureFixture) -> None:
     forbidden = (403, {"code": "forbidden", "message": "insufficient permissions"})
     answers = {
-        "GET /api/v2/buckets": [(200, {"buckets": []})],
-        "GET /api/v2/orgs": [(200, ORG)],
-        "POST /api/v2/buckets": [forbidden],
+        "GET /api/v2/buckets": (200, {"buckets": []}),
+        "GET /api/v2/orgs": (200, ORG),
+        "POST /api/v2/buckets": forbidden,
     }
     async with serving(Store(answers=answers)) as store, sink(influx2(store), table(*PLANT)) as line_sink:
         await line_sink.write(poll(5, recent_ns()))
@@ -299,9 +305,7 @@ async def test_a_token_that_may_only_write_is_enough(caplog: pytest.LogCaptureFi
 
 
 async def test_a_wrong_token_is_no_connection() -> None:
-    answers: dict[str, list[tuple[int, object]]] = {
-        "GET /api/v2/buckets": [(401, {"code": "unauthorized", "message": "unauthorized access"})]
-    }
+    answers = {"GET /api/v2/buckets": (401, {"code": "unauthorized", "message": "unauthorized access"})}
     async with serving(Store(answers=answers)) as store, sink(influx2(store), table(*PLANT), connected=False) as made:
         with pytest.raises(NotConnected, match="401") as lost:
             await made.connect()

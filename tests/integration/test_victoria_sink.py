@@ -40,11 +40,11 @@ async def stored(server: Server, asset: str) -> Series:
 
 async def test_values_come_back_under_their_names_and_milliseconds(victoria_server: Server) -> None:
     tags = table(
-        Tag("press-07/active_power", source="m"),
-        Tag("press-07/total_count", TagType.INT),
-        Tag("press-07/door_open", TagType.BOOL),
-        Tag("press-07/state", TagType.TEXT),
-        Tag("press-07/bucket/time_producing", TagType.INT),
+        Tag("lathe-1/active_power", source="m"),
+        Tag("lathe-1/total_count", TagType.INT),
+        Tag("lathe-1/door_open", TagType.BOOL),
+        Tag("lathe-1/state", TagType.TEXT),
+        Tag("lathe-1/bucket/time_producing", TagType.INT),
     )
     time_ns = recent_ns() + 123_000_000
     rows = [
@@ -59,7 +59,7 @@ async def test_values_come_back_under_their_names_and_milliseconds(victoria_serv
     async with sink(config(victoria_server), tags) as store:
         assert await store.write(batch(rows, ["EXECUTE"])) == {"text": 1}
     ms = time_ns // 10**6
-    assert await stored(victoria_server, "press-07") == {
+    assert await stored(victoria_server, "lathe-1") == {
         "telemetry_active_power": [(ms, 230.1)],
         "telemetry_total_count": [(ms, 2.0**53)],
         "telemetry_door_open": [(ms, 1.0)],
