@@ -58,13 +58,16 @@ class LineNow(Answer):
 
 
 class JournalHealth(Answer):
-    """How far behind the slowest consumer is, and how full the journal."""
+    """How full the journal is, what it could not keep, and whether it takes anything now."""
 
-    lag_readings: int | None = None
     bytes: int | None = None
     max_bytes: int | None = None
+    batches: int | None = None
     ingested: int | None = None
-    committed: int | None = None
+    lost: int = 0
+    dead_letters: int = 0
+    lag_readings: int | None = Field(None, description="readings that the slowest consumer has not taken yet")
+    blocked: str = Field("", description="why nothing can be written now; empty: it can")
 
 
 class SourceHealth(Answer):

@@ -31,15 +31,22 @@ def energy_figure(
     hours    hour_ms (UTC) → time class → kWh
     from_ms, to_ms   the range of the axis; the bars stand on UTC, so that a repeated hour of a clock change
                      is two bars; the labels are in `zone`
-    Returns a figure (`data`, `layout`) for plotly.js; classes that used nothing have no bar.
+    Returns a figure (`data`, `layout`) for plotly.js; classes that used nothing have no bar, and the axis
+    leaves out empty hours at its start while six remain.
     """
-    starts = list(range(from_ms - from_ms % HOUR_MS, to_ms, HOUR_MS))
+    starts = _starts(hours, from_ms, to_ms)
     used = [name for name in LOOKS if any(hours.get(h, {}).get(name, 0.0) > 0 for h in starts)]
     labels = [datetime.fromtimestamp(h / 1000, zone).strftime("%H:%M") for h in starts]
     data = [
         _bars(LOOKS[name], [hours.get(h, {}).get(name, 0.0) for h in starts], starts, labels, theme) for name in used
     ]
     return {"data": data, "layout": _layout(starts, labels, theme)}
+
+
+def _starts(hours: Mapping[int, Mapping[str, float]], from_ms: int, to_ms: int) -> list[int]:
+    starts = list(range(from_ms - from_ms % HOUR_MS, to_ms, HOUR_MS))
+    empty = next((i for i, h in enumerate(starts) if any(hours.get(h, {}).values())), len(starts))
+    return starts[max(0, min(empty, len(starts) - 6)) :]
 
 
 def _bars(look: Look, kwh: list[float], starts: list[int], labels: list[str], theme: Theme) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def _bars(look: Look, kwh: list[float], starts: list[int], labels: list[str], th
 
 
 def _layout(starts: list[int], labels: list[str], theme: Theme) -> dict[str, Any]:
-    every = max(1, len(starts) // 8)
+    every = 1 + len(starts) // 13
     axis = {"fixedrange": True, "gridcolor": _GRID[theme], "zeroline": False}
     return {
         "barmode": "stack",
@@ -71,10 +78,11 @@ def _layout(starts: list[int], labels: list[str], theme: Theme) -> dict[str, Any
         "dragmode": False,
         "xaxis": axis
         | {
-            "tickvals": starts[::every],
-            "ticktext": labels[::every],
+            "tickvals": [h + HOUR_MS // 2 for h in starts[::every]],
+            "ticktext": [label.removesuffix(":00") for label in labels[::every]],
+            "tickangle": 0,
             "range": [starts[0], starts[-1] + HOUR_MS] if starts else [0, HOUR_MS],
             "showgrid": False,
         },
-        "yaxis": axis | {"rangemode": "tozero", "ticksuffix": "", "nticks": 5, "hoverformat": ".3~g"},
+        "yaxis": axis | {"rangemode": "tozero", "nticks": 5, "hoverformat": ".3~g"},
     }

@@ -8,17 +8,22 @@ Theme = Literal["light", "dark"]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a time class is shown. `ink` is the text colour on `fill`: contrast of 4.5 or more, in both themes."""
+    """How a time class is shown. `ink` is the text colour on the fill: contrast of 4.5 or more."""
 
     word: str
     light: str
     dark: str
     ink: str = "#ffffff"
+    dark_ink: str = ""
     hatched: bool = False
 
     def fill(self, theme: Theme) -> str:
         """The area's colour in a theme."""
         return self.light if theme == "light" else self.dark
+
+    def ink_in(self, theme: Theme) -> str:
+        """The colour of words on it in a theme."""
+        return self.dark_ink or self.ink if theme == "dark" else self.ink
 
 
 LOOKS: Final[dict[str, Look]] = {
@@ -29,13 +34,18 @@ LOOKS: Final[dict[str, Look]] = {
     "blocked": Look("Blocked", "#7b4ab5", "#8556bf"),
     "starved": Look("Starved", "#a8481c", "#b04f21"),
     "planned_stop": Look("Planned stop", "#5a6876", "#5f6e7d"),
-    "unplanned": Look("Not planned", "#7d8996", "#46525e", ink="#000000"),
+    "unplanned": Look("Not planned", "#9aa5b0", "#46525e", ink="#14191f", dark_ink="#ffffff"),
     "unknown": Look("Unknown", "#d3d9df", "#aab4be", ink="#1b2229", hatched=True),
 }
 
 
 def stylesheet() -> str:
     """The palette as CSS: `--fill` and `--ink` for every element that carries `data-class`."""
-    light = "\n".join(f'[data-class="{name}"] {{ --fill: {k.light}; --ink: {k.ink}; }}' for name, k in LOOKS.items())
-    dark = "\n".join(f'[data-class="{name}"] {{ --fill: {k.dark}; --ink: {k.ink}; }}' for name, k in LOOKS.items())
-    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+    return f"{_rules('light')}\n@media (prefers-color-scheme: dark) {{\n{_rules('dark')}\n}}\n"
+
+
+def _rules(theme: Theme) -> str:
+    return "\n".join(
+        f'[data-class="{name}"] {{ --fill: {look.fill(theme)}; --ink: {look.ink_in(theme)}; }}'
+        for name, look in LOOKS.items()
+    )

@@ -81,18 +81,15 @@ def kpis(
 ) -> KpisAnswer:
     """KPIs of every window in the range."""
     span.at_most(MAX_DAYS[window], f"KPIs per {window}")
-    with board.kpi() as kpi:
-        return KpisAnswer(
-            asset=asset.asset, window=window, rows=list(kpi.kpis(asset.asset, window, span.from_ms, span.to_ms))
-        )
+    rows = board.kpi.kpis(asset.asset, window, span.from_ms, span.to_ms)
+    return KpisAnswer(asset=asset.asset, window=window, rows=list(rows))
 
 
 @router.get("/assets/{asset}/states")
 def states(asset: AssetDep, span: RangeDep, board: BoardDep) -> StatesAnswer:
     """States in the range; where the newest are not stored yet, from the newest snapshot."""
     span.at_most(31, "states")
-    with board.kpi() as kpi:
-        stored = list(kpi.segments(asset.asset, span.from_ms, span.to_ms))
+    stored = board.kpi.segments(asset.asset, span.from_ms, span.to_ms)
     edge = asset.segments[0][0] if asset.segments else span.to_ms
     recent = [Segment(from_ms=a, to_ms=b, time_class=name) for a, b, name in asset.segments]
     both = [s for s in stored if s.from_ms < edge] + [s for s in recent if s.from_ms < span.to_ms]
@@ -104,8 +101,8 @@ def states(asset: AssetDep, span: RangeDep, board: BoardDep) -> StatesAnswer:
 def energy(asset: AssetDep, span: RangeDep, board: BoardDep) -> EnergyAnswer:
     """Electricity per hour, split by time class."""
     span.at_most(MAX_DAYS["hour"], "energy per hour")
-    with board.kpi() as kpi:
-        return EnergyAnswer(asset=asset.asset, hours=list(kpi.energy_per_hour(asset.asset, span.from_ms, span.to_ms)))
+    hours = board.kpi.energy_per_hour(asset.asset, span.from_ms, span.to_ms)
+    return EnergyAnswer(asset=asset.asset, hours=list(hours))
 
 
 @router.get("/figures/energy")
@@ -122,8 +119,7 @@ def energy_of_hours(
         raise HTTPException(404, f"no asset {asset!r}")
     to_ms = snapshot.time_ms
     from_ms = to_ms - to_ms % HOUR_MS - (hours - 1) * HOUR_MS
-    with board.kpi() as kpi:
-        per_asset = [{h.hour_ms: h.kwh for h in kpi.energy_per_hour(name, from_ms, to_ms)} for name in names]
+    per_asset = [{h.hour_ms: h.kwh for h in board.kpi.energy_per_hour(name, from_ms, to_ms)} for name in names]
     return Figure.model_validate(energy_figure(add_hours(per_asset), from_ms, to_ms, board.timezone, theme))
 
 
@@ -133,8 +129,7 @@ def timeline(snapshot: SnapshotDep, board: BoardDep) -> TimelineAnswer:
     to_ms = snapshot.time_ms
     starts = [a.window_from_ms for a in snapshot.assets if a.window_from_ms is not None]
     from_ms = min([*starts, to_ms - _MIN_SPAN_MS])
-    with board.kpi() as kpi:
-        stored = {a.asset: _spans(kpi, a.asset, from_ms, to_ms) for a in snapshot.assets}
+    stored = {a.asset: _spans(board.kpi, a.asset, from_ms, to_ms) for a in snapshot.assets}
     from_ms = _first(snapshot.assets, stored, from_ms, to_ms)
     step_ms = (to_ms - from_ms) // _ROW_PIXELS
     rows = [
@@ -158,8 +153,7 @@ def _first(assets: list[AssetNow], stored: dict[str, list[Span]], from_ms: int, 
 @router.get("/tags")
 def tags(board: BoardDep) -> TagsAnswer:
     """All tags that the history holds."""
-    with board.history() as history:
-        return TagsAnswer(tags=list(history.tags()))
+    return TagsAnswer(tags=list(board.history.tags()))
 
 
 @router.get("/history")
@@ -167,8 +161,11 @@ def history(
     tag: str, span: RangeDep, board: BoardDep, points: Annotated[int, Query(ge=10, le=5000)] = 500
 ) -> HistoryAnswer:
     """A tag's readings, thinned to min, mean and max per step where there are more than `points`."""
-    with board.history() as store:
-        unit = {known.name: known.unit for known in store.tags()}
-        if tag not in unit:
-            raise HTTPException(404, f"no tag {tag!r} in the history: see /api/v1/tags")
-        return HistoryAnswer(tag=tag, unit=unit[tag], points=list(store.series(tag, span.from_ms, span.to_ms, points)))
+    known = {item.name: item for item in board.history.tags()}.get(tag)
+    if known is None:
+        raise HTTPException(404, f"no tag {tag!r} in the history: see /api/v1/tags")
+    if known.type == "text":
+        raise HTTPException(422, f"tag: {tag!r} holds texts, which have no minimum and mean")
+    return HistoryAnswer(
+        tag=tag, unit=known.unit, points=list(board.history.series(tag, span.from_ms, span.to_ms, points))
+    )

@@ -1,7 +1,6 @@
 """What the board needs of the stored data, and the one object that every route gets."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -15,7 +14,7 @@ class NotStored(Exception):  # noqa: N818  # an answer, not a fault: becomes 503
 
 
 class KpiSource(Protocol):
-    """Reads kpi.db."""
+    """Reads kpi.db; every call may raise NotStored."""
 
     def segments(self, asset: str, from_ms: int, to_ms: int) -> Sequence[Segment]:
         """The asset's states that touch the range, in order."""
@@ -31,29 +30,25 @@ class KpiSource(Protocol):
 
 
 class HistorySource(Protocol):
-    """Reads history.db."""
+    """Reads history.db; every call may raise NotStored."""
 
     def tags(self) -> Sequence[TagAnswer]:
         """All tags with readings."""
         ...
 
     def series(self, tag: str, from_ms: int, to_ms: int, points: int) -> Sequence[HistoryPoint]:
-        """The tag's readings in at most about `points` steps. KeyError: no such tag."""
+        """The tag's readings in at most about `points` steps; numeric tags only."""
         ...
-
-
-KpiOpener = Callable[[], AbstractContextManager[KpiSource]]
-HistoryOpener = Callable[[], AbstractContextManager[HistorySource]]
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What the routes work with. The openers raise NotStored; each request opens, reads briefly and closes."""
+    """What the routes work with. They read from several threads."""
 
     title: str
     timezone: ZoneInfo
     hub: Hub
-    kpi: KpiOpener
-    history: HistoryOpener
+    kpi: KpiSource
+    history: HistorySource
     version: str = ""
     standalone: bool = False

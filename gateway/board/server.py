@@ -19,7 +19,6 @@ from gateway.board.application import create_app
 from gateway.board.hub import Hub
 from gateway.board.listen import CannotListen, Listen
 from gateway.board.readers import Board
-from gateway.board.stored import history_opener, kpi_opener
 
 log = logging.getLogger("lineside.board")
 

@@ -3,8 +3,7 @@
 import asyncio
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -130,16 +129,9 @@ class MemoryHistory:
 def board(machines: int = 4, *, standalone: bool = False) -> Board:
     """A board over the believable plant; its hub is empty."""
     rows = {_NAMES[i % len(_NAMES)]: spans(i, _ENDS[i % len(_ENDS)], SHIFT_MS - 4 * _HOUR_MS) for i in range(machines)}
-
-    @contextmanager
-    def kpi() -> Iterator[MemoryKpi]:
-        yield MemoryKpi(rows)
-
-    @contextmanager
-    def history() -> Iterator[MemoryHistory]:
-        yield MemoryHistory()
-
-    return Board("bac-ninh-1", ZoneInfo(ZONE), Hub(), kpi, history, version="0.1.0", standalone=standalone)
+    return Board(
+        "bac-ninh-1", ZoneInfo(ZONE), Hub(), MemoryKpi(rows), MemoryHistory(), version="0.1.0", standalone=standalone
+    )
 
 
 async def _serve(machines: int) -> None:

@@ -52,6 +52,14 @@ function showLines(container, lines) {
   );
 }
 
+/** "shift day since 06:00", where all machines agree. */
+function windowOf(assets, clock) {
+  const windows = new Set(
+    assets.map(({ window, window_from_ms: from }) => (known(from) ? `${window} since ${clock.minute(from)}` : window)),
+  );
+  return windows.size === 1 ? [...windows][0] : "";
+}
+
 function silence(site, clock, newest) {
   if (!newest) return site.standalone ? "No stored numbers yet" : "Waiting for the first numbers from the gateway";
   if (site.standalone) return `Stored numbers up to ${clock.second(newest)}: no gateway feeds this board`;
@@ -81,6 +89,7 @@ async function start() {
   function onSnapshot(snapshot) {
     newest = snapshot.time_ms;
     put(at("clock"), clock.minute(newest));
+    put(at("window"), windowOf(snapshot.assets, clock));
     showTiles(snapshot.assets, newest);
     showLines(at("lines"), snapshot.lines);
     vitals.update(snapshot.health);

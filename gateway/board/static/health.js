@@ -10,11 +10,11 @@ export function health(bar, alerts, clock) {
   return {
     update({ journal, sources, sinks }) {
       const up = (list) => list.filter((item) => item.state === "up").length;
-      const lag = journal.lag_readings;
+      const lag = journal.lag_readings ?? Math.max(0, ...sinks.map((sink) => sink.lag_readings));
       bar.replaceChildren(
         badge("Sources", `${up(sources)}/${sources.length}`, up(sources) === sources.length),
         badge("Sinks", `${up(sinks)}/${sinks.length}`, up(sinks) === sinks.length),
-        badge("Waiting", known(lag) ? count(lag) : "–", !(lag > BACKLOG)),
+        badge("Backlog", count(lag), lag <= BACKLOG),
       );
       show(alerts, [...troubles("Source", sources, clock), ...troubles("Sink", sinks, clock), ...fullness(journal)]);
     },
@@ -34,8 +34,12 @@ function troubles(kind, list, clock) {
     });
 }
 
-function fullness({ bytes, max_bytes: most }) {
-  return known(bytes) && most > 0 && bytes > 0.8 * most ? [`The journal is ${Math.round((100 * bytes) / most)} % full`] : [];
+function fullness({ bytes, max_bytes: most, blocked }) {
+  const nearly = known(bytes) && most > 0 && bytes > 0.8 * most;
+  return [
+    ...(blocked ? [`The journal cannot be written: ${blocked}`] : []),
+    ...(nearly ? [`The journal is ${Math.round((100 * bytes) / most)} % full`] : []),
+  ];
 }
 
 function show(alerts, lines) {

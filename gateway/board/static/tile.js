@@ -74,17 +74,18 @@ function bar(id, label) {
 function partsOf() {
   const good = h("strong", { class: "parts-good" });
   const target = h("span", { class: "parts-target" });
+  const unit = h("span", { class: "parts-unit" }, "parts");
   const note = h("span", { class: "parts-note" });
   const level = h("span", { class: "parts-level" });
   const meter = h("span", { class: "parts-bar" }, level);
-  const figures = h("div", { class: "parts-figures" }, good, target, note);
+  const figures = h("div", { class: "parts-figures" }, good, target, unit, note);
   const element = h("div", { class: "parts" }, figures, meter);
   return {
     element,
     update(asset) {
       const aim = known(asset.target) && asset.target > 0 ? asset.target : null;
       put(good, count(asset.good), known(asset.good) ? "" : (asset.reasons.good ?? "no count of good parts yet"));
-      put(target, aim === null ? "good parts" : `/ ${count(aim)} parts`);
+      put(target, aim === null ? "good" : `/ ${count(aim)}`);
       put(note, known(asset.scrap) ? `${count(asset.scrap)} scrap` : "");
       meter.style.visibility = aim === null ? "hidden" : "";
       level.style.width = `${aim === null ? 0 : Math.min(100, (100 * (asset.good ?? 0)) / aim)}%`;

@@ -5,7 +5,7 @@ import { lasting } from "./format.js";
 
 const AHEAD_MS = 75000; // room at the right for what arrives until the next fetch
 const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480];
-const MAX_TICKS = 8;
+const TICK_PX = 64;
 
 export function timeline(container, legend, words, clock) {
   const axis = h("div", { class: "axis", "aria-hidden": "true" });
@@ -20,7 +20,8 @@ export function timeline(container, legend, words, clock) {
     const title = `${words[name] ?? name} ${clock.minute(from)}–${clock.minute(to)} (${lasting(to - from)})`;
     const element = h("span", { class: "span", "data-class": name, title });
     element.style.left = `${percentOf(start)}%`;
-    element.style.width = `${percentOf(Math.min(to, span.to)) - percentOf(start)}%`;
+    // one pixel more: neighbours touch whatever the rounding
+    element.style.width = `calc(${percentOf(Math.min(to, span.to)) - percentOf(start)}% + 1px)`;
     seen.add(name);
     return element;
   }
@@ -38,7 +39,8 @@ export function timeline(container, legend, words, clock) {
 
   function drawAxis() {
     const minutes = (span.to - span.from) / 60000;
-    const step = STEPS_MIN.find((size) => minutes / size <= MAX_TICKS) ?? 1440;
+    const room = Math.max(2, axis.clientWidth / TICK_PX);
+    const step = STEPS_MIN.find((size) => minutes / size <= room) ?? 1440;
     const [hour, minute] = clock.minute(span.from).split(":").map(Number);
     const first = span.from + ((step - ((hour * 60 + minute) % step)) % step) * 60000;
     const ticks = [];

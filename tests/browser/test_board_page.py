@@ -1,0 +1,217 @@
+"""The page in a real browser: what someone on the shop floor sees."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import BoardThread, Viewer
+from tests.browser.demo_data import NOW_MS, snapshot
+
+pytestmark = pytest.mark.browser
+
+SIZE = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+CUT_OFF = """() => [...document.querySelectorAll('.tile *, .bar *')]
+    .filter((e) => !e.closest('svg') && !['tile-line', 'tile-since', 'factor-bar', 'parts-bar'].includes(e.className))
+    .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')
+    .map((e) => `${e.className}: ${e.textContent} ${e.scrollWidth} > ${e.clientWidth}`)"""
+SPILLED = """() => [...document.querySelectorAll('.tile')].flatMap((tile) => {
+    const box = tile.getBoundingClientRect();
+    return [...tile.querySelectorAll('dd, dt, strong, span')]
+        .filter((e) => e.getClientRects().length && getComputedStyle(e).display !== 'none')
+        .map((e) => [e, e.getBoundingClientRect()])
+        .filter(([, inner]) => inner.bottom > box.bottom + 1 || inner.right > box.right + 1)
+        .map(([e]) => `${tile.dataset.asset} ${e.className}: ${e.textContent}`);
+})"""
+
+LOW_CONTRAST = """() => {
+    const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = (e) => {
+        for (let at = e; at; at = at.parentElement) {
+            const colour = rgb(getComputedStyle(at).backgroundColor);
+            if (colour.length < 4 || colour[3] === 1) return colour;
+        }
+    };
+    return [...document.querySelectorAll('.bar *, .alerts *, .tile *, .panel-head *, .row-name, .tick')]
+        .filter((e) => !e.closest('svg') && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+        .map((e) => {
+            const [low, high] = [light(rgb(getComputedStyle(e).color)), light(ground(e))].sort((a, b) => a - b);
+            return [(high + 0.05) / (low + 0.05), `${e.className} ${e.textContent}`];
+        })
+        .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+def tile(page: Page, asset: str) -> Any:
+    return page.locator(f'.tile[data-asset="{asset}"]')
+
+
+@pytest.mark.parametrize("machines", [1, 4, 5, 6, 8])
+def test_a_wall_screen_shows_everything_without_scrolling(running: BoardThread, wall: Viewer, machines: int) -> None:
+    running.publish(snapshot(machines))
+    page = wall.open(running.url)
+    assert page.locator(".tile").count() == machines
+    assert page.evaluate(SIZE) == [1920, 1080]
+    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(SPILLED) == []
+    assert wall.errors == []
+
+
+def test_a_phone_shows_one_column_without_scrolling_sideways(running: BoardThread, phone: Viewer) -> None:
+    running.publish(snapshot(8, trouble=True))
+    page = phone.open(running.url)
+    assert page.evaluate(SIZE)[0] == 390
+    lefts = page.evaluate("[...document.querySelectorAll('.tile, .panel')].map((e) => e.getBoundingClientRect().left)")
+    assert len(lefts) == 10
+    assert len(set(lefts)) == 1
+    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(SPILLED) == []
+    assert phone.errors == []
+
+
+def test_the_numbers_of_the_snapshot_are_on_the_tile(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(4)
+    press = plant["assets"][0]
+    press |= {"state": "EXECUTE", "class": "producing", "since_ms": NOW_MS - 300_000, "kw": 12.34}
+    press |= {"good": 1204, "total": 1216, "scrap": 12, "target": 1400}
+    press["kpis"] = {
+        "oee": 0.714, "availability": 0.85, "effectiveness": 0.854, "quality_rate": 0.99,
+        "sec": 0.0512, "carbon_intensity": 0.0337, "coverage": 1.0,
+    }  # fmt: skip
+    running.publish(plant)
+    shown = tile(wall.open(running.url), "press-01")
+    words = ["Producing", "EXECUTE · 5 min", "71 %", "1,204", "/ 1,400", "12 scrap", "12.3", "0.0512", "0.0337"]
+    for text in [*words, "85 %", "99 %", "stamping"]:
+        expect(shown.get_by_text(text, exact=True).first).to_be_visible()
+    expect(shown).to_have_attribute("data-class", "producing")
+
+
+def test_new_snapshots_appear_by_themselves(running: BoardThread, wall: Viewer) -> None:
+    running.publish(snapshot(4))
+    page = wall.open(running.url)
+    changed = snapshot(4)
+    changed["assets"][0] |= {"class": "fault", "state": "ABORTED"}
+    del changed["assets"][3]
+    running.publish(changed)
+    expect(tile(page, "press-01").locator(".tile-word")).to_have_text("Fault")
+    expect(page.locator(".tile")).to_have_count(3)
+
+
+def test_unknown_time_shows_both_bounds_and_is_hatched(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(4)
+    silent = plant["assets"][1]
+    silent |= {"class": "unknown", "state": None}
+    silent["kpis"] |= {"oee": 0.62, "oee_low": 0.62, "oee_high": 0.71, "coverage": 0.91}
+    silent["segments"] = [[NOW_MS - 600_000, NOW_MS, "unknown"]]
+    running.publish(plant)
+    page = wall.open(running.url)
+    shown = tile(page, "press-02")
+    expect(shown.locator(".ring-number")).to_have_text("62–71 %")
+    expect(shown.locator(".tile-word")).to_have_text("Unknown")
+    hatched = "(e) => getComputedStyle(e).backgroundImage.startsWith('repeating-linear-gradient')"
+    assert shown.locator(".tile-head").evaluate(hatched)
+    span = page.locator('.row:has-text("press-02") .layer:last-child .span[data-class="unknown"]')
+    assert span.evaluate(hatched)
+    expect(page.locator("#legend")).to_contain_text("Unknown")
+
+
+def test_a_missing_value_is_a_dash_that_tells_why_when_tapped(running: BoardThread, phone: Viewer) -> None:
+    plant = snapshot(4)
+    plant["assets"][0]["kpis"] |= {"oee": None, "sec": None}
+    plant["assets"][0]["reasons"] = {"oee": "no planned time yet", "sec": "no good part yet"}
+    running.publish(plant)
+    page = phone.open(running.url)
+    expect(tile(page, "press-01").locator(".ring-number")).to_have_text("–")
+    dash = tile(page, "press-01").locator('[data-metric="sec"] dd')
+    expect(dash).to_have_text("–")
+    dash.tap()
+    expect(page.locator("#why")).to_have_text("no good part yet")
+    tile(page, "press-02").tap()
+    expect(page.locator("#why")).to_be_hidden()
+
+
+def test_a_silent_gateway_is_said_with_the_time_of_its_last_word(running: BoardThread, wall: Viewer) -> None:
+    running.publish(snapshot(4))
+    page = wall.open(running.url)
+    expect(page.locator("#banner")).to_be_hidden()
+    running.fall_silent()
+    expect(page.locator("#banner")).to_have_text("No contact with the gateway since 11:42:13", timeout=10_000)
+    assert page.evaluate(SIZE) == [1920, 1080]
+    running.publish(snapshot(4))
+    expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_the_page_comes_back_by_itself_when_the_board_restarts(running: BoardThread, wall: Viewer) -> None:
+    running.publish(snapshot(4))
+    page = wall.open(running.url)
+    running.stop()
+    expect(page.locator("#banner")).to_be_visible(timeout=10_000)
+    changed = snapshot(4)
+    changed["assets"][0]["class"] = "setup"
+    running.publish(changed)
+    running.start()
+    expect(tile(page, "press-01").locator(".tile-word")).to_have_text("Set-up", timeout=15_000)
+    expect(page.locator("#banner")).to_be_hidden()
+
+
+@pytest.mark.parametrize("where", ["asset", "line", "state", "window"])
+def test_markup_in_names_stays_text(running: BoardThread, wall: Viewer, where: str) -> None:
+    payload = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    plant = snapshot(4)
+    for asset in plant["assets"][:1] if where == "asset" else plant["assets"]:
+        asset[where] = payload
+    plant["lines"][0]["line"] = payload
+    plant["health"]["sources"][0] |= {"name": payload, "state": "down", "reason": payload}
+    plant["assets"][0]["reasons"] = {"kw": payload}
+    plant["assets"][0]["kw"] = None
+    running.publish(plant)
+    page = wall.open(running.url)
+    page.locator('[data-metric="kw"] dd').first.click()
+    assert page.locator("img").count() == 0
+    assert page.locator("body script").count() == 0
+    expect(page.locator("body")).to_contain_text(payload)
+    assert wall.errors == []
+
+
+def test_troubles_of_sources_are_told_in_words(running: BoardThread, wall: Viewer) -> None:
+    running.publish(snapshot(4, trouble=True))
+    page = wall.open(running.url)
+    expect(page.locator("#alerts")).to_have_text("Source hall-2 is down since 11:28: 10.0.7.11:502 refuses connections")
+    expect(page.locator("#health")).to_contain_text("Sources 1/2")
+    assert page.evaluate(SIZE) == [1920, 1080]
+
+
+def test_the_timeline_has_a_row_per_machine_up_to_now(running: BoardThread, wall: Viewer) -> None:
+    running.publish(snapshot(6))
+    page = wall.open(running.url)
+    rows = page.locator("#timeline .row")
+    expect(rows).to_have_count(6)
+    ends = """(row) => {
+        const track = row.querySelector('.track').getBoundingClientRect();
+        const spans = [...row.querySelectorAll('.span')].map((span) => span.getBoundingClientRect());
+        const [first, last] = [Math.min(...spans.map((s) => s.left)), Math.max(...spans.map((s) => s.right))];
+        return [first - track.left, track.right - last];
+    }"""
+    left, right = rows.first.evaluate(ends)
+    assert abs(left) <= 1
+    assert -1 <= right < 8
+    expect(page.locator(".tick").first).to_have_text("06:00")
+    assert "Fault" in str(rows.nth(2).locator(".track").get_attribute("aria-label"))
+
+
+def test_the_energy_chart_is_drawn_with_a_bar_per_hour(running: BoardThread, wall: Viewer) -> None:
+    running.publish(snapshot(4))
+    page = wall.open(running.url)
+    assert page.locator("#energy .barlayer .trace").first.locator(".point").count() == 10
+    expect(page.locator("#energy .xtick text").last).to_have_text("11")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(running: BoardThread, wall: Viewer, theme: Any) -> None:
+    running.publish(snapshot(8, trouble=True))
+    wall.page.emulate_media(color_scheme=theme)
+    page = wall.open(running.url)
+    assert page.evaluate(LOW_CONTRAST) == []
