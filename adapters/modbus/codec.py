@@ -67,7 +67,8 @@ class Decoder:
             for kind in self._kinds:
                 kind.decode(data, value, quality)
             self._scaling.apply(value)
-        if not isfinite(value.dot(value)):  # four times cheaper than to look at each value
+            seems_finite = isfinite(value.dot(value))  # four times cheaper than to look at each value
+        if not seems_finite:
             odd = ~np.isfinite(value)
             value[odd] = np.nan
             quality[odd & (quality == GOOD)] = bad(Reason.NOT_A_NUMBER)

@@ -46,7 +46,9 @@ class Connection(asyncio.Protocol):
     """Reads at most `depth` at a time; closes itself when the stream or the other side cannot be trusted any more.
 
     A reply is matched by its transaction id, then checked in every field by `Read.answer`. What matches no open
-    transaction (late, foreign) is dropped and counted in `strays`.
+    transaction (late, foreign) is dropped and counted in `strays`. At depth 1 a frame that is cut short misleads nobody
+    either: nothing is sent before its time is over, and then the connection closes. Pipelined, one that promises more
+    than it brings is filled up with the next frame's bytes: pipelining trusts the device's framing.
     """
 
     def __init__(self, wall_ns: Callable[[], int], depth: int = 1) -> None:

@@ -33,7 +33,7 @@ def _check(profile: Profile, image: Image, name: str, expected: float | str | No
     same = found == expected
     if isinstance(found, float) and isinstance(expected, float | int):
         same = isclose(found, expected, rel_tol=_PRECISION, abs_tol=_PRECISION)
-    return "" if same else f"is {found!r}, should be {expected!r}"
+    return "" if same else f"is {_show(found)}, should be {_show(expected)}"
 
 
 def decode_one(point: Point, items: list[int]) -> float | str | None:
@@ -44,6 +44,10 @@ def decode_one(point: Point, items: list[int]) -> float | str | None:
         return None
     value = column.value.item(0)
     return column.texts[int(value)] if column.texts else value
+
+
+def _show(value: float | str | None) -> str:
+    return "bad" if value is None else repr(value)
 
 
 def _items(image: Image, table: Table) -> dict[int, int]:

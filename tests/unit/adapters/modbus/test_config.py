@@ -1,0 +1,114 @@
+"""The section of a Modbus source."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.modbus.config import ModbusConfig, split_endpoint
+from gateway.library import Library, UnknownName
+from gateway.model import Tag, TagType
+
+SHIPPED = Library.beside(Path("nowhere.yaml"))
+BASE = {"kind": "modbus", "endpoint": "tcp://10.0.7.11", "asset": "press-07"}
+POINT = {"table": "holding", "address": 1, "type": "uint16"}
+
+
+def config(**said: object) -> ModbusConfig:
+    return ModbusConfig.model_validate(BASE | {"profile": "lineside/machine"} | said)
+
+
+def test_points_become_tags_of_the_asset() -> None:
+    tags = {tag.name: tag for tag in config(poll={"fast": "500ms"}).tags("plc", SHIPPED)}
+    assert tags["press-07/total_count"] == Tag(
+        "press-07/total_count", TagType.INT, "", counter=True, modulus=2**32, period_ms=500, source="plc"
+    )
+    assert tags["press-07/cycle_time"] == Tag("press-07/cycle_time", TagType.FLOAT, "s", period_ms=30_000, source="plc")
+    assert tags["press-07/state"].type is TagType.TEXT
+
+
+def test_a_source_may_have_points_of_its_own_and_replace_those_of_its_profile() -> None:
+    own = {"oil_temperature": {**POINT, "unit": "°C"}, "cycle_time": {**POINT, "scale": 0.1, "group": "fast"}}
+    points = {point.name: point for point in config(points=own).resolve(SHIPPED)}
+    assert points["oil_temperature"].unit == "°C"
+    assert (points["cycle_time"].address, points["cycle_time"].group) == (1, "fast")
+    assert len(points) == 6
+
+
+def test_a_device_needs_no_profile() -> None:
+    assert [tag.name for tag in config(profile=None, points={"x": POINT}).tags("plc", SHIPPED)] == ["press-07/x"]
+
+
+def test_a_source_without_profile_and_points_is_refused() -> None:
+    with pytest.raises(ValidationError, match="neither a profile nor points"):
+        config(profile=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tcp://10.0.7.11", ("10.0.7.11", 502)),
+        ("tcp://plc-7.plant:1502", ("plc-7.plant", 1502)),
+        ("tcp://[fe80::1]:503", ("fe80::1", 503)),
+    ],
+)
+def test_an_endpoint_is_host_and_port(text: str, expected: tuple[str, int]) -> None:
+    assert split_endpoint(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["10.0.7.11:502", "rtu:///dev/ttyUSB0", "tcp://", "tcp://h:0", "tcp://h:99999", "tcp://h/1", "tcp://u@h", ""],
+)
+def test_what_is_no_endpoint_is_met_with_its_form(text: str) -> None:
+    with pytest.raises(ValidationError, match="write tcp://host or tcp://host:port"):
+        config(endpoint=text)
+
+
+def test_a_poll_group_that_no_point_has_is_an_error_that_names_the_groups() -> None:
+    with pytest.raises(ValueError, match=r"poll\.fsat: no point is in this group; the groups are fast, slow"):
+        config(poll={"fsat": "1s"}).tags("plc", SHIPPED)
+
+
+def test_the_usual_groups_may_be_given_even_where_no_point_is_in_them() -> None:
+    only_slow = config(profile=None, points={"x": POINT}, poll={"fast": "1s", "slow": "10s"})
+    assert [tag.period_ms for tag in only_slow.tags("plc", SHIPPED)] == [10_000]
+
+
+def test_a_group_of_ones_own_needs_a_period() -> None:
+    own = {"x": {**POINT, "group": "hourly"}}
+    with pytest.raises(ValueError, match=r"the group 'hourly' has no period: add hourly: 10s"):
+        config(points=own).tags("plc", SHIPPED)
+    assert config(points=own, poll={"hourly": "1h"}).tags("plc", SHIPPED)[-1].period_ms == 3_600_000
+
+
+def test_a_wrong_point_of_a_source_is_named() -> None:
+    with pytest.raises(ValueError, match=r"points\.x: a bool in a register needs its bit"):
+        config(points={"x": {**POINT, "type": "bool"}}).tags("plc", SHIPPED)
+
+
+def test_a_point_that_no_read_can_bring_is_named() -> None:
+    with pytest.raises(ValueError, match="needs 2 registers, but a read may bring only 1"):
+        config(max_registers=1).tags("plc", SHIPPED)
+
+
+def test_an_unknown_profile_is_named() -> None:
+    with pytest.raises(UnknownName, match="machnie"):
+        config(profile="lineside/machnie").tags("plc", SHIPPED)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"unit_id": 256},
+        {"unit_id": -1},
+        {"max_registers": 126},
+        {"pipeline": 0},
+        {"timeout": 1},
+        {"poll": {"fast": "0s"}},
+        {"unti_id": 1},
+    ],
+)
+def test_what_modbus_does_not_allow_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        config(**wrong)
