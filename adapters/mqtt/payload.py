@@ -227,14 +227,10 @@ def _limited(document: Any, payload: bytes) -> tuple[Any, str]:
 
 
 def _deep(document: Any) -> bool:
-    level = [document]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
+    level = [document]  # all lists and objects at one depth
+    for _ in range(MAX_DEPTH):
+        inner = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [child for children in inner for child in children if isinstance(child, dict | list)]
         if not level:
             return False
     return True
