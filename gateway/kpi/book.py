@@ -1,0 +1,95 @@
+"""What the worker keeps in memory of each owner's facts: the newest ones, and what kpi.db does not have yet."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gateway.kpi.asset import AssetModel
+from gateway.kpi.buckets import Buckets, buckets
+from gateway.kpi.facts import FOREVER_MS, Series, merge, merge_all, slice_with_neighbours, touched
+from gateway.kpi.segments import PROOF_GAP_MS, Segments, segments
+from gateway.kpi.store import Store
+
+Span = tuple[int, int]
+"""from_ms, to_ms."""
+_RUN_GAP_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Segments and buckets of one range."""
+
+    segments: Segments
+    buckets: Buckets
+
+
+def derive(
+    model: AssetModel, facts: Mapping[str, Series], sessions: Mapping[int, Series], span: Span, horizon_ms: int
+) -> Derived:
+    """The one calculation path: live, stored and recomputed numbers all come from here.
+
+    facts, sessions  all that the range depends on; more does not matter
+    """
+    # facts and session prove life over a gap, so they are needed that far beyond the range
+    wide = (span[0] - PROOF_GAP_MS, span[1] + PROOF_GAP_MS)
+    near = {role: slice_with_neighbours(series, *wide) for role, series in facts.items()}
+    state = model.bindings.get("state")
+    session = sessions.get(state.hold.session, Series.empty()) if state else Series.empty()
+    found = segments(model, near, slice_with_neighbours(session, *wide), *span, horizon_ms)
+    return Derived(found, buckets(model, found, near, *span))
+
+
+@dataclass(slots=True)
+class Column:
+    """The facts of one (owner, role).
+
+    tail         every accepted fact from `complete_ms` on, with its usable neighbour before; perhaps older ones
+    fresh        accepted, but not in kpi.db yet
+    """
+
+    owner: str
+    role: str
+    tail: Series = field(default_factory=Series.empty)
+    complete_ms: int = FOREVER_MS
+    fresh: list[Series] = field(default_factory=list)
+
+    def absorb(self, series: Series) -> None:
+        """Takes new facts in."""
+        self.tail = merge(self.tail, series)
+        self.fresh.append(series)
+
+    def window(self, store: Store, from_ms: int, to_ms: int) -> Series:
+        """All facts that a range depends on."""
+        if from_ms >= self.complete_ms:
+            return self.tail
+        if to_ms >= FOREVER_MS:
+            self.tail = merge_all((store.facts(self.owner, self.role, from_ms, to_ms), *self.fresh))
+            self.complete_ms = from_ms
+            return self.tail
+        return merge_all((store.facts(self.owner, self.role, from_ms, to_ms), *self.fresh))
+
+    def trim(self, from_ms: int) -> None:
+        """Forgets what is older, but for the usable neighbour before it. Everything is in kpi.db by now."""
+        self.fresh.clear()
+        if self.complete_ms < from_ms:
+            self.tail = slice_with_neighbours(self.tail, from_ms, FOREVER_MS)
+            self.complete_ms = from_ms
+
+    def dirty(self, store: Store, *, counter: bool, reach_ms: int, seen_ms: int) -> Iterator[Span]:
+        """Ranges whose numbers the fresh facts may change, as far as the role itself goes.
+
+        counter   increments and energy reach back to the fact before; a level only forward to the next one
+        reach_ms  how far a fact proves life around itself
+        seen_ms   nothing newer was known before: later facts of levels change what follows only
+        """
+        if not self.fresh:
+            return
+        times = np.unique(np.concatenate([series.time_ms for series in self.fresh]))
+        for run in np.split(times, np.flatnonzero(np.diff(times) > _RUN_GAP_MS) + 1):
+            first, last = int(run[0]), int(run[-1])
+            if first > seen_ms and not counter:
+                continue
+            known = self.window(store, first, last if first < self.complete_ms else FOREVER_MS)
+            before, after = touched(known, first)[0], touched(known, last)[1]
+            yield min(before if counter else first, first - reach_ms), max(after, last + reach_ms)

@@ -1,0 +1,193 @@
+"""The KPI engine: a consumer of the journal that turns facts into minutes, and minutes into readings."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+from gateway.kpi.asset import AssetModel
+from gateway.kpi.between import Between, between, spans
+from gateway.kpi.buckets import MINUTE_MS
+from gateway.kpi.catalogue import CATALOGUE
+from gateway.kpi.closing import SETTLE_MS, Limits
+from gateway.kpi.factors import Factors
+from gateway.kpi.group import groups
+from gateway.kpi.intake import Intake, Taken
+from gateway.kpi.ledger import PRODUCER, Ledger, tags_of, with_ids
+from gateway.kpi.live import Live
+from gateway.kpi.roles import available
+from gateway.kpi.worker import Plant, Worker
+from gateway.model import Site, Tag, TagTable
+from gateway.ports import Clock, Delivery, Record
+
+_log = logging.getLogger("lineside.kpi")
+_CATCH_UP_FACTS: Final = 50_000
+_COMMIT_S: Final = 5.0  # while catching up, minutes of the horizon pass faster than the disk should be written
+_OUTBOX_READ: Final = 20
+_PATIENCE_S: Final = 0.3
+T = TypeVar("T")
+
+
+class Outlet(Protocol):
+    """Where results go: the journal, which also gives their tags ids."""
+
+    tags: TagTable
+
+    async def register(self, tags: Iterable[Tag]) -> None:
+        """Gives new tags ids before they are appended."""
+        ...
+
+    async def append(self, delivery: Delivery, producer: str, seq: int | None = None) -> None:
+        """See `ports.Journal`."""
+        ...
+
+
+class Engine:
+    """`ports.Consumer` that keeps kpi.db.
+
+    Everything heavy runs in one worker thread; the event loop only picks facts out of the batches that pass.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        models: Mapping[str, AssetModel],
+        site: Site,
+        factors: Factors,
+        journal: Outlet,
+        clock: Clock,
+        *,
+        constraints: Mapping[str, str] | None = None,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        commit_every_s: float = _COMMIT_S,
+    ) -> None:
+        plant = Plant(models, site, journal.tags, constraints or {}, limits)
+        lacks = needs(plant)
+        self._worker = Worker(path, plant, Ledger(factors, lacks, units()))
+        self._between = partial(between, self._worker, factors, lacks)
+        self._live = Live(self._worker, factors, lacks)
+        self._intake = Intake(models, journal.tags, self._worker.position, self._worker.presence_ms)
+        self._thread = ThreadPoolExecutor(1, "kpi")
+        self._journal, self._clock = journal, clock
+        self._commit_every_s = commit_every_s
+        self._committed_at = float("-inf")
+        self._committed_minute = 0
+        self._position = self._worker.position
+        self._sent_seq = self._acked_seq = 0
+        self._refreshing: asyncio.Future[dict[str, Any]] | None = None
+        self._snapshot: dict[str, Any] = {"assets": [], "lines": []}
+
+    # the port -------------------------------------------------------------------------------------------------------
+
+    def position(self) -> int:
+        """See `ports.Consumer`."""
+        return self._position
+
+    async def take(self, records: Sequence[Record]) -> int:
+        """See `ports.Consumer`. StoreFull: kpi.db cannot be written; call again with the same records."""
+        for record in records:
+            if record.position > self._intake.position:
+                self._intake.take(record.position, record.batch)
+                if self._intake.pending >= _CATCH_UP_FACTS:
+                    await self._commit()
+        if self._due():
+            await self._commit()
+        return self._position
+
+    async def close(self) -> None:
+        """See `ports.Consumer`."""
+        if self._refreshing:
+            await asyncio.wait([self._refreshing])
+        await self._run(self._worker.absorb, self._intake.drain())
+        await self._run(self._worker.commit, self._acked_seq)
+        await self._run(self._worker.close)
+        self._thread.shutdown()
+
+    async def flush(self) -> None:
+        """Makes everything taken durable now, and hands all results to the journal."""
+        await self._commit()
+
+    # numbers --------------------------------------------------------------------------------------------------------
+
+    async def live(self) -> dict[str, Any]:
+        """`assets` and `lines` of the board's snapshot, recomputed at most every 2 s; waits for the worker only shortly."""
+        if not self._refreshing and self._live.due(self._clock.monotonic()):
+            taken = self._intake.drain()
+            self._refreshing = asyncio.get_running_loop().run_in_executor(self._thread, self._refresh, taken)
+        if self._refreshing:
+            await asyncio.wait([self._refreshing], timeout=_PATIENCE_S)
+            if self._refreshing.done():
+                self._snapshot, self._refreshing = self._refreshing.result(), None
+        return self._snapshot
+
+    async def between(self, asset: str, from_ms: int, to_ms: int) -> Between:
+        """Sums, KPIs and evidence of any range, from everything taken so far. KeyError: no such asset."""
+        await self._run(self._worker.absorb, self._intake.drain())
+        return await self._run(self._between, asset, from_ms, to_ms)
+
+    async def spans(self, asset: str) -> dict[str, tuple[int, int]]:
+        """First and newest usable fact (ms) of each of the asset's roles that has any."""
+        await self._run(self._worker.absorb, self._intake.drain())
+        return await self._run(spans, self._worker, asset)
+
+    # inside ---------------------------------------------------------------------------------------------------------
+
+    def _due(self) -> bool:
+        horizon_ms = self._intake.newest_ms if self._intake.presence_ms is None else self._intake.presence_ms
+        minute = (horizon_ms - SETTLE_MS) // MINUTE_MS
+        waited_s = self._clock.monotonic() - self._committed_at
+        return minute > self._committed_minute and waited_s >= self._commit_every_s
+
+    async def _commit(self) -> None:
+        await self._run(self._worker.absorb, self._intake.drain())
+        horizon_ms = self._intake.newest_ms if self._intake.presence_ms is None else self._intake.presence_ms
+        await self._run(self._worker.commit, self._acked_seq)
+        self._position = self._worker.position
+        self._committed_minute = (horizon_ms - SETTLE_MS) // MINUTE_MS
+        self._committed_at = self._clock.monotonic()
+        await self._send()
+
+    async def _send(self) -> None:
+        """Appends what the outbox holds to the journal; rows are forgotten by the commit after the acknowledgement."""
+        while waiting := await self._run(self._worker.store.outbox, self._sent_seq, _OUTBOX_READ):
+            names = await self._run(self._worker.store.outbox_tags)
+            bodies = [body for _, body in waiting]
+            tags = self._journal.tags
+            await self._journal.register([names[n] for n in tags_of(bodies) if names[n].name not in tags])
+            for seq, body in waiting:
+                delivery = Delivery(with_ids(body, names, tags.id_of), ack=partial(self._acked, seq))
+                await self._journal.append(delivery, PRODUCER, seq)
+                self._sent_seq = seq
+
+    def _acked(self, seq: int) -> None:
+        self._acked_seq = max(self._acked_seq, seq)
+
+    def _refresh(self, taken: Taken) -> dict[str, Any]:
+        started_s = self._clock.monotonic()
+        self._worker.absorb(taken)
+        found = self._live.refresh()
+        self._live.plan(started_s, self._clock.monotonic())
+        return found
+
+    async def _run(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+
+
+def needs(plant: Plant) -> dict[str, Mapping[str, str]]:
+    """What each owner's KPIs lack: an asset's own config; for lines and the site whatever one of their assets lacks."""
+    found: dict[str, Mapping[str, str]] = {name: available(model) for name, model in plant.models.items()}
+    for group in groups(plant.models, plant.site, plant.constraints):
+        lacking: dict[str, str] = {}
+        for member in group.members:
+            lacking |= {kpi: f"{member} {text}" for kpi, text in found[member].items() if text and not lacking.get(kpi)}
+        found[group.owner] = lacking
+    return found
+
+
+def units() -> Callable[[str], str]:
+    """KPI id → unit; bounds have their KPI's."""
+    known = {kpi.id: kpi.unit for kpi in CATALOGUE}
+    return lambda kpi: known.get(kpi) or known.get(kpi.rpartition("_")[0], "")

@@ -1,0 +1,155 @@
+"""From journal records to facts: the few readings that KPIs need, picked out of all that pass by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.kpi.asset import FACT_ROLES, AssetModel
+from gateway.kpi.facts import Series, merge, text_code
+from gateway.model import Batch, Tag, TagTable, TagType, is_usable
+
+ALIVE: Final = "gateway/alive"
+SESSION: Final = "session"
+PRESENCE: Final = frozenset({"alive", SESSION})
+POWER: Final = "power"
+Key = tuple[str, str]
+"""Owner (asset or `source/<source>`) and role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was picked since the last time.
+
+    facts        facts by owner and role
+    power        newest usable power by asset: time in ms and the tag's value
+    texts        texts of state codes
+    presence_ms  newest presence ever, None before the first
+    position     of the newest record
+    """
+
+    facts: Mapping[Key, Series]
+    power: Mapping[str, tuple[int, float]]
+    texts: Mapping[float, str]
+    presence_ms: int | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Readings of one tag name, and whom they are for."""
+
+    targets: list[Key]
+    is_text: bool
+
+
+class Intake:
+    """Collects facts between two visits of the worker. Lives on the event loop, so everything is one vector step."""
+
+    def __init__(
+        self, models: Mapping[str, AssetModel], tags: TagTable, position: int = 0, presence_ms: int | None = None
+    ) -> None:
+        self._tags = tags
+        self._wanted: dict[str, list[Key]] = {}
+        for asset in models.values():
+            for role, binding in asset.bindings.items():
+                if role in FACT_ROLES or role == POWER:
+                    self._wanted.setdefault(tags[binding.tag].name, []).append((asset.name, role))
+        self.position = position
+        self.presence_ms = presence_ms
+        self.newest_ms = 0
+        self.pending = 0
+        self._chunks: list[tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] = []
+        self._texts: dict[float, str] = {}
+        self._slots: list[_Slot] = []
+        self._slot_by_tag: dict[tuple[str, bool], int] = {}
+        self._index()
+
+    def _index(self) -> None:
+        """Tag id → slot. By name, so that older ids of a tag whose definition changed keep their meaning."""
+        self._indexed = len(self._tags)
+        lookup = {tag_id: self._slot(tag) for tag_id, tag in self._tags if self._targets(tag.name)}
+        # one entry beyond the last id: `take` clips ids that are newer than the index to it
+        self._slot_of = np.full(max(lookup, default=-1) + 2, -1, np.int16)
+        self._slot_of[list(lookup)] = list(lookup.values())
+        self._presence = np.array([slot.targets[0][1] in PRESENCE for slot in self._slots], bool)
+        self._text_slot = np.array([slot.is_text for slot in self._slots], bool)
+
+    def _targets(self, name: str) -> list[Key]:
+        owner, _, point = name.rpartition("/")
+        if name == ALIVE or (point == SESSION and owner.startswith("source/")):
+            return [(owner, point)]
+        return self._wanted.get(name, [])
+
+    def _slot(self, tag: Tag) -> int:
+        key = (tag.name, tag.type is TagType.TEXT)
+        if key not in self._slot_by_tag:
+            self._slot_by_tag[key] = len(self._slots)
+            self._slots.append(_Slot(self._targets(tag.name), key[1]))
+        return self._slot_by_tag[key]
+
+    def take(self, position: int, batch: Batch) -> None:
+        """Picks the facts out of a record's batch."""
+        if len(self._tags) != self._indexed:
+            self._index()
+        self.position = position
+        slots = self._slot_of.take(batch.tag, mode="clip")
+        rows = np.flatnonzero(slots >= 0)
+        if not len(rows):
+            return
+        slots = slots[rows]
+        time_ms = batch.time_ns[rows] // 1_000_000
+        values, usable = batch.value[rows], is_usable(batch.quality[rows])
+        if self._text_slot[slots].any():
+            values = self._coded(batch, slots, values, usable)
+        present = self._presence[slots]
+        if present.any():
+            self.presence_ms = max(self.presence_ms or 0, int(time_ms[present].max()))
+            # a session that is down is a bad reading of the session tag, but certain knowledge to us
+            values = np.where(present, (values != 0) & usable, values)
+            usable = usable | present
+        self.newest_ms = max(self.newest_ms, int(time_ms.max()))
+        self.pending += len(rows)
+        self._chunks.append((slots, time_ms, values, usable))
+
+    def _coded(
+        self, batch: Batch, slots: NDArray[np.int16], values: NDArray[np.float64], usable: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        values = values.copy()
+        for row in np.flatnonzero(self._text_slot[slots] & usable).tolist():
+            text = batch.text(values[row])
+            if self._presence[slots[row]]:
+                values[row] = float(text == "up")
+            else:
+                values[row] = text_code(text)
+                self._texts[values[row]] = text
+        return values
+
+    def drain(self) -> Taken:
+        """Hands over what was picked; nothing is pending afterwards."""
+        chunks, self._chunks, self.pending = self._chunks, [], 0
+        texts, self._texts = self._texts, {}
+        found: dict[Key, Series] = {}
+        power: dict[str, tuple[int, float]] = {}
+        if chunks:
+            slots, time_ms, value, usable = (np.concatenate(column) for column in zip(*chunks, strict=True))
+            order = np.argsort(slots, kind="stable")
+            edges = np.flatnonzero(np.diff(slots[order], prepend=-1, append=len(self._slots)))
+            for low, high in pairwise(edges.tolist()):
+                rows = order[low:high]
+                series = Series.of(time_ms[rows], value[rows], usable[rows])
+                self._deal(series, self._slots[slots[rows[0]]], found, power)
+        return Taken(found, power, texts, self.presence_ms, self.position)
+
+    @staticmethod
+    def _deal(series: Series, slot: _Slot, found: dict[Key, Series], power: dict[str, tuple[int, float]]) -> None:
+        for owner, role in slot.targets:
+            if role == POWER:
+                known = np.flatnonzero(series.usable)
+                if len(known):
+                    power[owner] = (int(series.time_ms[known[-1]]), float(series.value[known[-1]]))
+            elif owner != "gateway":
+                found[owner, role] = merge(found.get((owner, role), Series.empty()), series)

@@ -1,0 +1,108 @@
+"""Results on their way to the journal: changes become readings, readings wait in the outbox until they are durable."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from gateway.kpi.buckets import quantities
+from gateway.kpi.catalogue import Result, evaluate
+from gateway.kpi.factors import Factors
+from gateway.kpi.store import Row, Store
+from gateway.model import GOOD, Batch, BatchBuilder, Reason, Tag, TagType, bad
+from gateway.model.wire import Header, decode, encode
+
+PRODUCER: Final = "kpi"
+_BATCH_ROWS: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New sums of a window that is closed; `old` is what was published before, None the first time."""
+
+    owner: str
+    window: str  # minute | hour | shift | day
+    start_ms: int
+    business_date: date
+    revision: int
+    old: Row | None
+    new: Row
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Collects the readings of one commit.
+
+    needs  owner → KPI id → what the owner's config lacks for it
+    units  KPI id → unit
+    """
+
+    factors: Factors
+    needs: Mapping[str, Mapping[str, str]]
+    units: Callable[[str], str]
+    _builder: BatchBuilder = field(default_factory=BatchBuilder)
+    _ids: dict[str, int] = field(default_factory=dict)
+
+    def publish(self, store: Store, change: Change) -> None:
+        """Puts a change into the outbox: bucket differences of assets' minutes, and KPIs that are new or differ."""
+        stamp_ns = change.start_ms * 1_000_000
+        if change.window == "minute" and "/" not in change.owner:
+            self._publish_buckets(store, change, stamp_ns + change.revision * 1_000_000)
+        window = f"{change.window}@{change.revision}" if change.revision else change.window
+        old = self._results(change, change.old) if change.old else {}
+        for kpi, result in self._results(change, change.new).items():
+            before = old[kpi].value if kpi in old else None
+            if result.value != before:
+                tag = self._tag(store, Tag(f"{change.owner}/kpi/{window}/{kpi}", TagType.FLOAT, self.units(kpi)))
+                quality = bad(Reason.NOT_A_VALUE) if result.value is None else GOOD
+                self._builder.add(tag, stamp_ns, result.value or 0.0, quality)
+        if len(self._builder) >= _BATCH_ROWS:
+            self.flush(store)
+
+    def _publish_buckets(self, store: Store, change: Change, stamp_ns: int) -> None:
+        old = change.old or (0,) * len(quantities)
+        for name, before, after in zip(quantities, old, change.new, strict=True):
+            if after != before:
+                tag = self._tag(store, Tag(f"{change.owner}/bucket/{name}", TagType.INT, unit_of(name)))
+                self._builder.add(tag, stamp_ns, after - before)
+
+    def _results(self, change: Change, row: Row) -> dict[str, Result]:
+        sums = dict(zip(quantities, row, strict=True))
+        return evaluate(sums, self.factors.grid(change.business_date), self.needs.get(change.owner))
+
+    def _tag(self, store: Store, tag: Tag) -> int:
+        if tag.name not in self._ids:
+            self._ids[tag.name] = store.outbox_tag(tag)
+        return self._ids[tag.name]
+
+    def flush(self, store: Store) -> None:
+        """Writes what was collected as one batch of the outbox."""
+        if len(self._builder):
+            store.put_outbox(encode(Header(PRODUCER), self._builder.build()))
+
+    def forget(self) -> None:
+        """After a transaction that failed: its results and outbox tags do not exist."""
+        self._ids.clear()
+        self._builder = BatchBuilder()
+
+
+def unit_of(quantity: str) -> str:
+    """µs, mWh or none."""
+    if quantity.startswith("energy"):
+        return "mWh"
+    return "µs" if quantity.startswith(("time_", "ideal_")) or quantity == "planned" else ""
+
+
+def with_ids(body: bytes, names: Mapping[int, Tag], ids: Callable[[str], int]) -> Batch:
+    """A batch of the outbox with the journal's tag ids."""
+    batch = decode(body)[1]
+    known = {number: ids(names[number].name) for number in np.unique(batch.tag).tolist()}
+    tags = np.array([known[number] for number in batch.tag.tolist()], np.int32)
+    return Batch(tags, batch.time_ns, batch.value, batch.quality)
+
+
+def tags_of(bodies: Sequence[bytes]) -> set[int]:
+    """The outbox tags that some batches use."""
+    return {number for body in bodies for number in np.unique(decode(body)[1].tag).tolist()}

@@ -1,0 +1,97 @@
+"""Models as records: what an asset was when, so that a minute is always computed with the model valid then."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass
+from gateway.kpi.calendar import Calendar
+from gateway.kpi.config import Span
+from gateway.kpi.facts import FOREVER_MS
+from gateway.model import TagTable
+
+
+def dump(model: AssetModel, tags: TagTable) -> str:
+    """The model as JSON; sources by name, since tag ids are the journal's."""
+    bindings = {
+        role: {
+            "tag": tags[binding.tag].name,
+            "kind": binding.kind,
+            "modulus": binding.modulus,
+            "scale": binding.scale_to_si,
+            "text": binding.is_text,
+            "polled": binding.hold.polled,
+            "period_ms": binding.hold.period_ms,
+            "session": tags[binding.hold.session].name if binding.hold.session >= 0 else "",
+        }
+        for role, binding in model.bindings.items()
+    }
+    content = {
+        "asset": model.name,
+        "line": model.line,
+        "roles": bindings,
+        "states": {raw: time_class.label for raw, time_class in model.state_map.items()},
+        "ideal_cycle_us": model.ideal_cycle_us,
+        "target_per_h": model.target_per_h,
+        "calendar": model.calendar.describe(),
+    }
+    return json.dumps(content, ensure_ascii=False, sort_keys=True)
+
+
+def load(text: str, digest: str, tags: TagTable) -> AssetModel:
+    """The model that `dump` wrote."""
+    content = json.loads(text)
+    return AssetModel(
+        name=content["asset"],
+        bindings={role: _binding(role, found, tags) for role, found in content["roles"].items()},
+        state_map={raw: TimeClass[label.upper()] for raw, label in content["states"].items()},
+        ideal_cycle_us=content["ideal_cycle_us"],
+        calendar=_calendar(content["calendar"]),
+        target_per_h=content["target_per_h"],
+        line=content["line"],
+        hash=digest,
+    )
+
+
+def _binding(role: str, found: dict[str, Any], tags: TagTable) -> Binding:
+    session = tags.get(found["session"]) if found["session"] else None
+    hold = Hold(found["polled"], found["period_ms"], -1 if session is None else session)
+    tag = tags.get(found["tag"])
+    number = -1 if tag is None else tag
+    return Binding(
+        role, number, found["kind"], found["modulus"], found["scale"], found["text"], hold, tag_name=found["tag"]
+    )
+
+
+def _calendar(found: dict[str, Any]) -> Calendar:
+    return Calendar(
+        found["timezone"],
+        frozenset(found["days"]),
+        tuple((name, Span(start, end)) for name, start, end in found["shifts"]),
+        tuple(Span(start, end) for start, end in found["breaks"]),
+        frozenset(date.fromisoformat(day) for day in found["holidays"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An asset's models, oldest first. starts: from when each is valid; the first one also for all time before."""
+
+    starts: tuple[int, ...]
+    models: tuple[AssetModel, ...]
+
+    @property
+    def current(self) -> AssetModel:
+        """The newest model."""
+        return self.models[-1]
+
+    def over(self, from_ms: int, to_ms: int) -> list[tuple[AssetModel, int, int]]:
+        """The models that are valid in a range, each with its part of it."""
+        edges = [-FOREVER_MS, *self.starts[1:], FOREVER_MS]
+        parts = [
+            (model, max(start, from_ms), min(end, to_ms))
+            for model, (start, end) in zip(self.models, pairwise(edges), strict=True)
+        ]
+        return [(model, start, end) for model, start, end in parts if start < end]

@@ -1,0 +1,308 @@
+"""kpi.db: opening it, and what one transaction of the engine reads and writes. One thread owns the connection."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.kpi import facts
+from gateway.kpi.buckets import quantities
+from gateway.kpi.facts import Series
+from gateway.model import Tag, TagType
+
+_log = logging.getLogger("lineside.kpi")
+SCHEMA: Final = "1"
+_HOUR_MS: Final = 3_600_000
+COLUMNS: Final = ", ".join(quantities)
+Row = tuple[int, ...]
+"""One int per quantity, in the order of `quantities`."""
+SegmentRow = tuple[int, int, str, str]
+"""from_ms, to_ms, class, state."""
+
+
+class StoreError(Exception):
+    """kpi.db cannot be used; the text says what to do. Nothing was changed or deleted."""
+
+
+class StoreFull(OSError):  # noqa: N818  # a state of the disk: nothing was changed, the caller tries again
+    """kpi.db cannot be written now (disk full, I/O error): nothing was changed, try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an owner's minutes are; all times in ms, minutes before `closed_ms` are published."""
+
+    first_ms: int
+    newest_ms: int
+    horizon_ms: int
+    closed_ms: int
+    final_ms: int
+    sealed_ms: int
+
+
+def connect(path: Path) -> apsw.Connection:
+    """The read-write connection, on a file that is created where there is none. StoreError: says what is wrong."""
+    try:
+        db = apsw.Connection(str(path))
+        db.set_busy_timeout(5000)
+        db.pragma("journal_mode", "wal")
+        db.pragma("synchronous", "full")
+        db.pragma("journal_size_limit", 4 * 2**20)
+        if db.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+            db.execute(f"BEGIN IMMEDIATE; {_schema()}; COMMIT")
+        found = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except (apsw.NotADBError, apsw.SQLError, apsw.CorruptError) as exc:
+        raise StoreError(f"{path} is not a kpi.db ({exc}); move it away to start a new one") from exc
+    except apsw.Error as exc:
+        raise StoreError(f"cannot open {path}: {exc}; check the folder's owner and free space") from exc
+    if found != (SCHEMA,):
+        raise StoreError(f"{path} has schema {found}, this Lineside knows {SCHEMA}: run the version that wrote it")
+    return db
+
+
+def _schema() -> str:
+    text = files("gateway.kpi").joinpath("schema_v1.sql").read_text()
+    columns = ", ".join(f"{name} INTEGER NOT NULL" for name in quantities)
+    return text.replace("{quantities}", columns) + f"INSERT INTO meta VALUES ('schema', '{SCHEMA}')"
+
+
+class Store:
+    """The statements. Everything but reads runs inside `transaction`."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = connect(path)
+        self._texts = {float(code): str(text) for code, text in self.db.execute("SELECT id, text FROM text")}
+
+    def close(self) -> None:
+        """Releases the file."""
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. StoreFull: the disk did not take it, nothing was changed."""
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+        except (apsw.FullError, apsw.IOError, apsw.BusyError) as exc:
+            raise StoreFull(f"kpi.db cannot be written: {exc}") from exc
+
+    def rows(self, sql: str, bindings: Sequence[str | int] = ()) -> list[Any]:
+        """All rows of a statement. Columns are as the schema says, which type checkers cannot know."""
+        return self.rows(sql, bindings)
+
+    # small things ---------------------------------------------------------------------------------------------------
+
+    def get(self, key: str, default: str = "") -> str:
+        """A value of `meta`."""
+        found = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(found[0]) if found else default
+
+    def put(self, **values: object) -> None:
+        """Sets values of `meta`."""
+        self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", [(k, str(v)) for k, v in values.items()])
+
+    def learn(self, texts: Mapping[float, str]) -> None:
+        """Knows texts of state codes before they are stored."""
+        self._texts |= texts
+
+    def add_texts(self, texts: Mapping[float, str]) -> None:
+        """Keeps the texts of codes."""
+        self.db.executemany("INSERT OR IGNORE INTO text VALUES (?,?)", [(int(c), text) for c, text in texts.items()])
+
+    def text_of(self, code: float) -> str:
+        """The text of a state code."""
+        return self._texts.get(code, "")
+
+    def progress(self) -> dict[str, Progress]:
+        """How far each owner is."""
+        return {owner: Progress(*rest) for owner, *rest in self.db.execute("SELECT * FROM progress")}
+
+    def set_progress(self, owner: str, progress: Progress) -> None:
+        """Moves an owner on."""
+        self.db.execute("INSERT OR REPLACE INTO progress VALUES (?,?,?,?,?,?,?)", (owner, *astuple(progress)))
+
+    def models(self, asset: str) -> list[tuple[int, str, str]]:
+        """valid_from_ms, hash and json of an asset's models, oldest first."""
+        sql = "SELECT valid_from_ms, hash, json FROM model WHERE asset = ? ORDER BY valid_from_ms"
+        return self.rows(sql, (asset,))
+
+    def add_model(self, asset: str, valid_from_ms: int, digest: str, text: str) -> None:
+        """Records what an asset is from a time on."""
+        self.db.execute("INSERT OR REPLACE INTO model VALUES (?,?,?,?)", (asset, valid_from_ms, digest, text))
+
+    # facts ----------------------------------------------------------------------------------------------------------
+
+    def put_facts(self, owner: str, role: str, part: int, series: Series) -> None:
+        """Adds a part to each hour that the facts touch. part: a number that no earlier commit used."""
+        hours = series.time_ms // _HOUR_MS
+        for hour in np.unique(hours).tolist():
+            body = facts.encode(series.at(np.flatnonzero(hours == hour)))
+            self._put_part(owner, role, hour, part, body)
+
+    def _put_part(self, owner: str, role: str, hour: int, part: int, body: bytes) -> None:
+        sql = "INSERT INTO fact (owner, role, hour, part, body) VALUES (?,?,?,?,?)"
+        self.db.execute(sql, (owner, role, hour, part, body))
+
+    def facts(self, owner: str, role: str, from_ms: int, to_ms: int) -> Series:
+        """The facts of these hours, with whole hours before and after up to one that has a usable fact."""
+        first, last = from_ms // _HOUR_MS, to_ms // _HOUR_MS
+        sql = "SELECT body FROM fact WHERE owner = ? AND role = ? AND hour BETWEEN ? AND ? ORDER BY hour, part"
+        inside = merged(body for (body,) in self.rows(sql, (owner, role, first, last)))
+        before = self._neighbour(owner, role, first, "hour < ? ORDER BY hour DESC")
+        after = self._neighbour(owner, role, last, "hour > ? ORDER BY hour")
+        return facts.merge_all((before, inside, after))
+
+    def _neighbour(self, owner: str, role: str, hour: int, where: str) -> Series:
+        found = Series.empty()
+        while not found.usable.any():
+            sql = f"SELECT hour FROM fact WHERE owner = ? AND role = ? AND {where} LIMIT 1"
+            row = self.db.execute(sql, (owner, role, hour)).fetchone()
+            if row is None:
+                break
+            hour = row[0]
+            sql = "SELECT body FROM fact WHERE owner = ? AND role = ? AND hour = ?"
+            found = facts.merge(found, merged(body for (body,) in self.rows(sql, (owner, role, hour))))
+        return found
+
+    def compact(self, before_ms: int, limit: int) -> None:
+        """Makes one part of all parts of an hour, for at most `limit` hours that ended before a time."""
+        sql = (
+            "SELECT owner, role, hour, max(part) FROM fact WHERE hour < ?"
+            " GROUP BY owner, role, hour HAVING count(*) > 1 LIMIT ?"
+        )
+        for owner, role, hour, part in self.rows(sql, (before_ms // _HOUR_MS, limit)):
+            key = (owner, role, hour)
+            bodies = self.db.execute("SELECT body FROM fact WHERE owner = ? AND role = ? AND hour = ?", key)
+            body = facts.encode(merged(body for (body,) in bodies.fetchall()))
+            self.db.execute("DELETE FROM fact WHERE owner = ? AND role = ? AND hour = ?", key)
+            self._put_part(owner, role, hour, part, body)
+
+    def forget_facts(self, owner: str, sealed_ms: int, limit: int) -> None:
+        """Deletes at most `limit` chunks before a time; each role keeps its last one, the neighbour of what follows."""
+        sql = (
+            "DELETE FROM fact WHERE id IN (SELECT f.id FROM fact f WHERE f.owner = ? AND f.hour <"
+            " (SELECT max(g.hour) FROM fact g WHERE g.owner = f.owner AND g.role = f.role AND g.hour < ?) LIMIT ?)"
+        )
+        self.db.execute(sql, (owner, sealed_ms // _HOUR_MS, limit))
+
+    # buckets --------------------------------------------------------------------------------------------------------
+
+    def minutes(self, owner: str, first: int, last: int) -> dict[int, tuple[Row, int]]:
+        """minute → (quantities, revision) of the stored minutes first … last."""
+        sql = f"SELECT minute, revision, {COLUMNS} FROM minute WHERE asset = ? AND minute BETWEEN ? AND ?"
+        return {minute: (tuple(row), revision) for minute, revision, *row in self.db.execute(sql, (owner, first, last))}
+
+    def put_minutes(self, owner: str, rows: Iterable[tuple[int, Row, int, bool, str]]) -> None:
+        """Writes (minute, quantities, revision, final, model hash)."""
+        marks = ",".join("?" * (len(quantities) + 5))
+        self.db.executemany(
+            f"INSERT OR REPLACE INTO minute VALUES ({marks})",
+            [(owner, minute, *row, *rest) for minute, row, *rest in rows],
+        )
+
+    def finish_minutes(self, owner: str, from_ms: int, to_ms: int) -> None:
+        """Marks the minutes of a range final."""
+        sql = "UPDATE minute SET final = 1 WHERE asset = ? AND minute >= ? AND minute < ?"
+        self.db.execute(sql, (owner, from_ms // 60_000, to_ms // 60_000))
+
+    def summed(self, owners: Sequence[str], first: int, last: int) -> NDArray[np.int64]:
+        """Rows (minute, quantities …) of the owners' sums for the minutes first … last that any of them has."""
+        sums = ", ".join(f"sum({name})" for name in quantities)
+        marks = ",".join("?" * len(owners))
+        sql = f"SELECT minute, {sums} FROM minute WHERE asset IN ({marks}) AND minute BETWEEN ? AND ? GROUP BY minute"
+        found = self.rows(sql, (*owners, first, last))
+        return np.array(found, np.int64).reshape(-1, len(quantities) + 1)
+
+    def forget_minutes(self, owner: str, before_ms: int, limit: int) -> None:
+        """Deletes at most `limit` minutes that are older than their retention; hours and longer stay."""
+        old = "SELECT minute FROM minute WHERE asset = ?1 AND minute < ?2 LIMIT ?3"
+        sql = f"DELETE FROM minute WHERE asset = ?1 AND minute IN ({old})"
+        self.db.execute(sql, (owner, before_ms // 60_000, limit))
+
+    def replace_segments(self, asset: str, from_ms: int, to_ms: int, found: Sequence[SegmentRow]) -> None:
+        """Puts these segments in place of what the range held; neighbours that are alike are joined."""
+        sql = "SELECT coalesce(max(from_ms), ?2) FROM segment WHERE asset = ?1 AND from_ms < ?2"
+        (floor,) = self.rows(sql, (asset, from_ms))[0]
+        columns = "from_ms, to_ms, class, state"
+        sql = f"SELECT {columns} FROM segment WHERE asset = ? AND from_ms BETWEEN ? AND ? AND to_ms >= ?"
+        old: list[SegmentRow] = self.rows(sql, (asset, floor, to_ms, from_ms))
+        left = [(start, min(end, from_ms), kind, state) for start, end, kind, state in old if start < from_ms]
+        right = [(max(start, to_ms), end, kind, state) for start, end, kind, state in old if end > to_ms]
+        self.db.executemany("DELETE FROM segment WHERE asset = ? AND from_ms = ?", [(asset, row[0]) for row in old])
+        rows = joined([*left, *found, *right])
+        self.db.executemany("INSERT OR REPLACE INTO segment VALUES (?,?,?,?,?)", [(asset, *row) for row in rows])
+
+    def open_run(self, asset: str, classes: Sequence[str]) -> int | None:
+        """When the unbroken run of segments of these classes began that reaches to the newest segment."""
+        marks = ",".join("?" * len(classes))
+        sql = f"SELECT to_ms FROM segment WHERE asset = ? AND class NOT IN ({marks}) ORDER BY from_ms DESC LIMIT 1"
+        other = self.db.execute(sql, (asset, *classes)).fetchone()
+        sql = "SELECT min(from_ms), max(to_ms) FROM segment WHERE asset = ?"
+        first, newest = self.rows(sql, (asset,))[0]
+        if newest is None or (other and other[0] >= newest):
+            return None
+        return int(other[0]) if other else int(first)
+
+    def began(self, asset: str, at_ms: int, kind: str, state: str) -> int:
+        """When a segment began that goes on at `at_ms` with this class and state."""
+        sql = "SELECT from_ms FROM segment WHERE asset = ? AND to_ms = ? AND class = ? AND state = ? AND from_ms <= ?"
+        sql += " ORDER BY from_ms DESC LIMIT 1"
+        found = self.db.execute(sql, (asset, at_ms, kind, state, at_ms)).fetchone()
+        return int(found[0]) if found else at_ms
+
+    # outbox ---------------------------------------------------------------------------------------------------------
+
+    def outbox_tag(self, tag: Tag) -> int:
+        """The outbox's own number of a tag, which the journal may not know yet."""
+        found = self.db.execute("SELECT id FROM outbox_tag WHERE name = ?", (tag.name,)).fetchone()
+        if found is None:
+            self.db.execute("INSERT INTO outbox_tag (name, type, unit) VALUES (?,?,?)", (tag.name, tag.type, tag.unit))
+            return self.db.last_insert_rowid()
+        return int(found[0])
+
+    def put_outbox(self, body: bytes) -> None:
+        """Adds a batch of results; its seq is never used again."""
+        self.db.execute("INSERT INTO outbox (body) VALUES (?)", (body,))
+
+    def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """seq and body of the oldest batches after a seq."""
+        sql = "SELECT seq, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
+        return self.rows(sql, (after, limit))
+
+    def outbox_tags(self) -> dict[int, Tag]:
+        """Every tag of the outbox by its number."""
+        found = self.db.execute("SELECT id, name, type, unit FROM outbox_tag")
+        return {number: Tag(name, TagType(kind), unit) for number, name, kind, unit in found}
+
+    def trim_outbox(self, seq: int) -> None:
+        """Forgets batches that the journal has."""
+        self.db.execute("DELETE FROM outbox WHERE seq <= ?", (seq,))
+
+
+def merged(bodies: Iterable[bytes]) -> Series:
+    """All facts of some chunks."""
+    return facts.merge_all([facts.decode(body) for body in bodies])
+
+
+def joined(segments: Iterable[SegmentRow]) -> list[SegmentRow]:
+    """Touching neighbours of one class and state become one segment."""
+    rows: list[SegmentRow] = []
+    for start, end, kind, state in segments:
+        if rows and rows[-1][1] == start and rows[-1][2:] == (kind, state):
+            rows[-1] = (rows[-1][0], end, kind, state)
+        elif end > start:
+            rows.append((start, end, kind, state))
+    return rows

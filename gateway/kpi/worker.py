@@ -1,0 +1,184 @@
+"""The engine's one worker thread: takes facts in, closes minutes, writes everything in one transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.kpi.asset import AssetModel
+from gateway.kpi.book import Column, Derived
+from gateway.kpi.closing import AssetBook, Closed, Limits
+from gateway.kpi.facts import FOREVER_MS, Series, merge_all
+from gateway.kpi.group import Group, groups, regroup
+from gateway.kpi.intake import SESSION, Taken
+from gateway.kpi.ledger import Ledger
+from gateway.kpi.model import History, dump, load
+from gateway.kpi.posting import Post, post
+from gateway.kpi.store import Progress, Store
+from gateway.model import Site, TagTable
+
+_HOUR_MS: Final = 3_600_000
+_COMPACT_HOURS: Final = 200
+_FORGET_ROWS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What the engine computes, from the config. constraints: serial line → the asset that limits it."""
+
+    models: Mapping[str, AssetModel]
+    site: Site
+    tags: TagTable
+    constraints: Mapping[str, str]
+    limits: Limits
+
+
+class Worker:
+    """Owns kpi.db and all state behind it; every method runs in the worker thread."""
+
+    def __init__(self, path: Path, plant: Plant, ledger: Ledger) -> None:
+        # what readers in other processes need to turn sums into KPIs
+        self._about = {
+            "site": plant.site.name,
+            "timezone": plant.site.timezone,
+            "needs": json.dumps({owner: dict(lacks) for owner, lacks in ledger.needs.items()}),
+            "factors": json.dumps([record.model_dump(mode="json") for record in ledger.factors.records]),
+        }
+        self.store = Store(path)
+        self.plant = plant
+        self.progress = self.store.progress()
+        self.position = int(self.store.get("position", "0"))
+        presence = self.store.get("presence_ms")
+        self.presence_ms = int(presence) if presence else None
+        self.power: dict[str, tuple[int, float]] = {}
+        self.groups: list[Group] = groups(plant.models, plant.site, plant.constraints)
+        self._ledger = ledger
+        self._sources: dict[str, Column] = {}
+        self._texts: dict[float, str] = {}
+        self._taken = self.position
+        self.books = {name: self._open(model) for name, model in plant.models.items()}
+
+    def _open(self, model: AssetModel) -> AssetBook:
+        progress = self.progress.get(model.name)
+        stored = self.store.models(model.name) if progress else []
+        known = [(start, load(text, digest, self.plant.tags)) for start, digest, text in stored]
+        if known and known[-1][1].hash == model.hash:
+            known[-1] = (known[-1][0], model)
+        else:
+            known.append((progress.closed_ms if known and progress else -FOREVER_MS, model))
+        starts, models = zip(*known, strict=True)
+        sessions = {
+            binding.hold.session: self._source(self.plant.tags[binding.hold.session].name.rpartition("/")[0])
+            for one in models
+            for binding in one.bindings.values()
+            if binding.hold.session >= 0
+        }
+        return AssetBook.open(History(starts, models), sessions, progress)
+
+    def _source(self, owner: str) -> Column:
+        return self._sources.setdefault(owner, Column(owner, SESSION))
+
+    def absorb(self, taken: Taken) -> None:
+        """Takes facts into memory; they are durable after the next commit."""
+        for (owner, role), series in taken.facts.items():
+            if role == SESSION:
+                self._source(owner).absorb(series)
+            else:
+                self.books[owner].absorb(role, series)
+        self.power |= taken.power
+        self._texts |= taken.texts
+        self.store.learn(taken.texts)
+        self.presence_ms, self._taken = taken.presence_ms, taken.position
+
+    def commit(self, acked_seq: int) -> None:
+        """Writes everything absorbed and all that follows from it. StoreFull: nothing was changed, call again."""
+        closed: dict[str, Closed] = {}
+        progress = dict(self.progress)
+        try:
+            with self.store.transaction():
+                part = int(self.store.get("part", "0")) + 1
+                self.store.add_texts(self._texts)
+                self._put_facts(part)
+                changed = {name: self._close(book, closed, progress) for name, book in self.books.items()}
+                for group in self.groups:
+                    found = regroup(self.store, group, progress, changed)
+                    if found:
+                        changed[group.owner] = self._post(found, progress)
+                self._ledger.flush(self.store)
+                self._tidy(progress)
+                self.store.trim_outbox(acked_seq)
+                self.store.put(part=part, position=self._taken, **self._about)
+                if self.presence_ms is not None:
+                    self.store.put(presence_ms=self.presence_ms)
+        except BaseException:
+            self._ledger.forget()
+            raise
+        self._settle(closed, progress)
+
+    def _put_facts(self, part: int) -> None:
+        columns = [column for book in self.books.values() for column in book.columns.values()]
+        for column in (*columns, *self._sources.values()):
+            if column.fresh:
+                self.store.put_facts(column.owner, column.role, part, merge_all(column.fresh))
+
+    def _close(self, book: AssetBook, closed: dict[str, Closed], progress: dict[str, Progress]) -> Sequence[int]:
+        found = book.close(self.store, self.presence_ms, self.plant.limits)
+        if found is None:
+            return ()
+        model = book.model
+        closed[model.name] = found
+        if model.name not in self.progress or len(book.history.models) > len(self.store.models(model.name)):
+            self.store.add_model(model.name, book.history.starts[-1], model.hash, dump(model, self.plant.tags))
+        before_ms = book.progress.closed_ms if book.progress else 0
+        return self._post(Post(model.name, model.calendar, found.rows, found.progress, before_ms), progress)
+
+    def _post(self, new: Post, progress: dict[str, Progress]) -> list[int]:
+        before = progress.get(new.owner)
+        progress[new.owner] = new.progress
+        changed = post(self.store, self._ledger, new)
+        self.store.set_progress(new.owner, new.progress)
+        final_before_ms = before.final_ms if before else 0
+        if new.progress.final_ms > final_before_ms:
+            self.store.finish_minutes(new.owner, final_before_ms, new.progress.final_ms)
+        return changed
+
+    def _tidy(self, progress: Mapping[str, Progress]) -> None:
+        """Compaction and retention, a slice per commit."""
+        if not progress:
+            return
+        self.store.compact(min(p.closed_ms for p in progress.values()) - _HOUR_MS // 12, _COMPACT_HOURS)
+        for owner, after in progress.items():
+            before = self.progress.get(owner, after)
+            if after.newest_ms // _HOUR_MS != before.newest_ms // _HOUR_MS:
+                self.store.forget_facts(owner, after.sealed_ms, _FORGET_ROWS)
+                self.store.forget_minutes(owner, after.newest_ms - self.plant.limits.minutes_ms, _FORGET_ROWS)
+
+    def _settle(self, closed: Mapping[str, Closed], progress: dict[str, Progress]) -> None:
+        self.progress, self.position = progress, self._taken
+        self._texts = {}
+        for name, one in closed.items():
+            self.books[name].settle(one)
+        oldest = min((book.keep_ms for book in self.books.values()), default=FOREVER_MS)
+        for source in self._sources.values():
+            source.trim(oldest)
+
+    def horizon_ms(self, asset: str) -> int:
+        """Up to when the live numbers of an asset go: presence, and facts that are newer by no more than a minute."""
+        newest = [int(c.tail.time_ms[-1]) for c in self.books[asset].columns.values() if len(c.tail)]
+        if self.presence_ms is None:
+            return max(newest, default=0)
+        return max(self.presence_ms, min(max(newest, default=0), self.presence_ms + 60_000))
+
+    def derive(self, asset: str, from_ms: int, to_ms: int) -> Derived:
+        """Segments and buckets of any range up to the live horizon, from everything absorbed."""
+        book = self.books[asset]
+        return book.derive(self.store, book.model, (from_ms, to_ms), self.horizon_ms(asset))
+
+    def facts(self, asset: str, from_ms: int, to_ms: int) -> dict[str, Series]:
+        """The facts that a range depends on, by role."""
+        return {role: c.window(self.store, from_ms, to_ms) for role, c in self.books[asset].columns.items()}
+
+    def close(self) -> None:
+        """Releases the file."""
+        self.store.close()
