@@ -1,0 +1,146 @@
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.kpi.calendar import Calendar
+from gateway.kpi.config import CalendarConfig
+
+HOUR = 3_600_000
+HANOI = "Asia/Ho_Chi_Minh"
+BERLIN = "Europe/Berlin"
+THREE_SHIFTS = {"day": "06:00-14:00", "evening": "14:00-22:00", "night": "22:00-06:00"}
+
+
+def calendar(tz: str = HANOI, **settings: object) -> Calendar:
+    return Calendar.from_config(CalendarConfig.model_validate(settings), tz)
+
+
+def at(text: str, tz: str = HANOI) -> int:
+    """UTC ms of a local time."""
+    return round(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(tz)).timestamp() * 1000)
+
+
+def hours(spans: list[tuple[int, int]]) -> float:
+    return sum(end - start for start, end in spans) / HOUR
+
+
+def test_tv29_a_shift_over_midnight_belongs_to_the_date_on_which_it_started() -> None:
+    shift = calendar(shifts=THREE_SHIFTS).shift_at(at("2026-01-01T03:00"))
+    assert shift is not None
+    assert (shift.name, shift.business_date) == ("night", date(2025, 12, 31))
+    assert (shift.start_ms, shift.end_ms) == (at("2025-12-31T22:00"), at("2026-01-01T06:00"))
+    assert shift.end_ms - shift.start_ms == 8 * HOUR
+
+
+@pytest.mark.parametrize(("night", "length"), [("2026-03-28", 7), ("2026-10-24", 9), ("2026-06-01", 8)])
+def test_tv29_a_night_shift_has_seven_hours_in_spring_and_nine_in_autumn(night: str, length: int) -> None:
+    found = calendar(BERLIN, shifts=THREE_SHIFTS)
+    shift = found.shift_at(at(f"{night}T23:00", BERLIN))
+    assert shift is not None
+    assert shift.end_ms - shift.start_ms == length * HOUR
+    assert hours(found.planned(shift.start_ms, shift.end_ms)) == length
+
+
+def test_without_shifts_all_time_of_the_days_is_planned() -> None:
+    always = Calendar.always(HANOI)
+    assert always.planned(at("2026-05-01T10:00"), at("2026-05-09T10:00")) == [
+        (at("2026-05-01T10:00"), at("2026-05-09T10:00"))
+    ]
+    assert always.shift_at(at("2026-05-01T10:00")) is None
+    weekdays = calendar(days="mon-sat")
+    assert hours(weekdays.planned(at("2026-05-04T00:00"), at("2026-05-11T00:00"))) == 6 * 24
+
+
+def test_breaks_are_taken_out_of_the_shifts_even_after_midnight() -> None:
+    found = calendar(days="mon", shifts=THREE_SHIFTS, breaks=["10:00-10:15", "02:00-02:30"])
+    monday, tuesday = "2026-05-04", "2026-05-05"
+    assert found.planned(at(f"{monday}T00:00"), at("2026-05-11T00:00")) == [
+        (at(f"{monday}T06:00"), at(f"{monday}T10:00")),
+        (at(f"{monday}T10:15"), at(f"{tuesday}T02:00")),
+        (at(f"{tuesday}T02:30"), at(f"{tuesday}T06:00")),
+    ]
+
+
+def test_a_break_over_midnight_is_taken_out_on_both_sides() -> None:
+    found = calendar(shifts={"night": "22:00-06:00"}, breaks=["23:45-00:15"])
+    assert found.planned(at("2026-05-04T20:00"), at("2026-05-05T07:00")) == [
+        (at("2026-05-04T22:00"), at("2026-05-04T23:45")),
+        (at("2026-05-05T00:15"), at("2026-05-05T06:00")),
+    ]
+
+
+def test_shifts_that_start_on_a_holiday_are_not_planned() -> None:
+    found = calendar(shifts=THREE_SHIFTS, holidays=["2026-05-01"])
+    assert found.planned(at("2026-05-01T00:00"), at("2026-05-02T08:00")) == [
+        (at("2026-05-01T00:00"), at("2026-05-01T06:00")),  # the night before goes on
+        (at("2026-05-02T06:00"), at("2026-05-02T08:00")),
+    ]
+    assert found.shift_at(at("2026-05-01T12:00")) is None
+
+
+def test_a_business_day_begins_when_the_last_shift_of_the_day_before_ends() -> None:
+    found = calendar(days="mon-sat", shifts=THREE_SHIFTS)
+    assert found.business_date(at("2026-05-05T05:59")) == date(2026, 5, 4)
+    assert found.business_date(at("2026-05-05T06:00")) == date(2026, 5, 5)
+    assert found.business_date(at("2026-05-10T05:00")) == date(2026, 5, 9)  # Sunday, still Saturday's night
+    assert found.business_date(at("2026-05-11T05:00")) == date(2026, 5, 11)  # no shift: the local date
+
+
+def test_business_days_follow_each_other_without_a_gap_over_changes_of_the_clock() -> None:
+    found = calendar(BERLIN, days="mon-fri", shifts=THREE_SHIFTS)
+    days = found.days_in(at("2026-03-20T00:00", BERLIN), at("2026-04-02T00:00", BERLIN))
+    assert all(one.end_ms == following.start_ms for one, following in pairwise(days))
+    assert [(two.business_date - one.business_date).days for one, two in pairwise(days)] == [1] * (len(days) - 1)
+
+
+def test_local_days_have_23_and_25_hours_when_the_clock_changes() -> None:
+    berlin = Calendar.always(BERLIN)
+    spring, autumn = (berlin.day_at(at(f"{day}T12:00", BERLIN)) for day in ("2026-03-29", "2026-10-25"))
+    assert [(day.end_ms - day.start_ms) / HOUR for day in (spring, autumn)] == [23, 25]
+
+
+def test_shifts_of_a_range_are_whole_and_in_order() -> None:
+    found = calendar(shifts=THREE_SHIFTS).shifts_in(at("2026-05-04T05:00"), at("2026-05-04T14:00"))
+    assert [(shift.name, shift.business_date.day) for shift in found] == [("night", 3), ("day", 4)]
+    assert found[0].start_ms == at("2026-05-03T22:00")
+
+
+_YEAR = st.integers(at("2026-01-01T00:00"), at("2027-01-01T00:00"))
+_CALENDARS = st.sampled_from(
+    [
+        Calendar.always(BERLIN),
+        calendar(days="mon-sat", shifts=THREE_SHIFTS, breaks=["10:00-10:15", "23:50-00:10"]),
+        calendar(BERLIN, shifts={"late": "20:00-04:00"}, breaks=["02:15-02:45"], holidays=["2026-03-28"]),
+        calendar("America/New_York", days="mon-fri", shifts={"all": "06:00-06:00"}),
+    ]
+)
+
+
+@given(_CALENDARS, _YEAR, st.integers(0, 96 * HOUR), st.integers(0, 96 * HOUR))
+def test_planned_time_of_two_ranges_is_that_of_both_together(
+    found: Calendar, start: int, first: int, second: int
+) -> None:
+    middle, end = start + first, start + first + second
+    whole = found.planned(start, end)
+    assert hours(found.planned(start, middle)) + hours(found.planned(middle, end)) == pytest.approx(hours(whole))
+    assert all(one[1] < following[0] for one, following in pairwise(whole))
+    assert all(start <= a < b <= end for a, b in whole)
+
+
+@given(_CALENDARS, _YEAR)
+def test_planned_time_lies_in_the_shift_and_day_that_the_calendar_names(found: Calendar, moment: int) -> None:
+    day, shift = found.day_at(moment), found.shift_at(moment)
+    assert day.start_ms <= moment < day.end_ms
+    if shift is not None:
+        assert shift.start_ms <= moment < shift.end_ms
+        assert shift.business_date == day.business_date
+    elif found.shifts:
+        assert found.planned(moment, moment + 1) == []
+    else:
+        assert (
+            datetime.fromtimestamp(moment / 1000, UTC).astimezone(ZoneInfo(found.timezone)).date() == day.business_date
+        )
