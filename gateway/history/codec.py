@@ -114,7 +114,7 @@ def _pack(column: NDArray[np.int64], step: int = 1) -> _Column:
     planes = offsets.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)[:, :width].T.tobytes()
     packed = zstandard.ZstdCompressor(level=_LEVEL).compress(planes) if width else b""
     body = packed if len(packed) < len(planes) else planes
-    return _Column(len(column), width, step, int(column[0]), base, body)
+    return _Column(len(column), width, step, int(column[0]) * step, base, body)
 
 
 def _unpack(packed: _Column) -> NDArray[np.int64]:

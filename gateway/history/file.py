@@ -1,6 +1,5 @@
 """history.db as a SQLite file: opening, transactions, and its errors in our words."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -9,14 +8,15 @@ from typing import Final
 
 import apsw
 
+from gateway.history.codec import UnreadableChunk
+
 SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = files("gateway.history").joinpath(f"schema_v{SCHEMA_VERSION}.sql").read_text("utf-8")
 _APPLICATION_ID: Final = 0x4C4E4831  # "LNH1"
 _PAGE_SIZE: Final = 4096
 _CACHE_KIB: Final = 4096
 _WAL_LIMIT: Final = 16 << 20
 _BUSY_MS: Final = 5000
-
-log = logging.getLogger("lineside.history")
 
 
 class StoreFault(OSError):  # noqa: N818  # the fault lies outside: disk, permissions, another process
@@ -42,7 +42,7 @@ def in_our_words(path: Path) -> Iterator[None]:
         yield
     except apsw.FullError as exc:
         raise StoreFull(f"{path}: no space left; free some, or lower `retention` or the history's size") from exc
-    except (apsw.CorruptError, apsw.NotADBError) as exc:
+    except (apsw.CorruptError, apsw.NotADBError, UnreadableChunk) as exc:
         raise StoreUnusable(f"{path}: damaged or not a history ({exc}); move it away to start a new one") from exc
     except (apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.ReadOnlyError, apsw.CantOpenError) as exc:
         raise StoreFault(f"{path}: {exc}") from exc
@@ -53,22 +53,28 @@ def create_or_open(path: Path) -> apsw.Connection:
     with in_our_words(path):
         db = apsw.Connection(str(path))
         db.set_busy_timeout(_BUSY_MS)
-        db.pragma("page_size", _PAGE_SIZE)
+        is_new = db.pragma("user_version") == 0 and db.pragma("schema_version") == 0
+        if is_new:
+            db.pragma("page_size", _PAGE_SIZE)
+        else:
+            check_schema(db, path)
         db.pragma("journal_mode", "wal")
         db.pragma("journal_size_limit", _WAL_LIMIT)
         db.pragma("cache_size", -_CACHE_KIB)
-        if db.pragma("user_version") == 0 and db.pragma("schema_version") == 0:
+        if is_new:
             _create(db)
-        check_schema(db, path)
         return db
 
 
 def open_to_read(path: Path) -> apsw.Connection:
     """A connection that only reads. NoHistory, StoreFault, StoreUnusable: say why not."""
-    if not path.exists():
-        raise NoHistory(f"{path}: no history yet; the gateway creates it when it starts")
     with in_our_words(path):
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        except apsw.CantOpenError as exc:
+            if path.exists():
+                raise
+            raise NoHistory(f"{path}: no history yet; the gateway creates it when it starts") from exc
         db.set_busy_timeout(_BUSY_MS)
         db.pragma("cache_size", -_CACHE_KIB)
         check_schema(db, path)
@@ -101,8 +107,7 @@ def transaction(db: apsw.Connection, *, durable: bool = False) -> Iterator[None]
 
 
 def _create(db: apsw.Connection) -> None:
-    schema = files("gateway.history").joinpath(f"schema_v{SCHEMA_VERSION}.sql").read_text("utf-8")
     with transaction(db, durable=True):
-        db.execute(schema)
+        db.execute(_SCHEMA)
         db.pragma("application_id", _APPLICATION_ID)
         db.pragma("user_version", SCHEMA_VERSION)

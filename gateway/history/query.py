@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gateway.history.codec import decode
 from gateway.history.file import in_our_words, open_to_read
 from gateway.history.readings import Readings
-from gateway.history.rollup import MINUTE_MS, steps
+from gateway.history.rollup import MINUTE_MS, Steps, coarser, steps
 from gateway.history.writer import group_of
 from gateway.model import TagType
 
@@ -27,7 +27,7 @@ _OLDEST_BLOCK = "SELECT min(from_ms) FROM block WHERE tag_group = ?"
 # One seek per minute: the key of `minute` starts with the time, so a range of it would pass every other tag's rows.
 _MINUTES = """
 WITH RECURSIVE span (number) AS (SELECT ? UNION ALL SELECT number + 1 FROM span WHERE number + 1 < ?)
-SELECT minute, count, sum, min, max, last FROM span CROSS JOIN minute ON minute = number AND tag = ?"""
+SELECT minute, count, sum, min, max, last, last_ms FROM span CROSS JOIN minute ON minute = number AND tag = ?"""
 _MINUTE_ENDS = "SELECT (SELECT min(minute) FROM minute), (SELECT max(minute) FROM minute)"
 _LATEST = """
 SELECT name, unit, time_ms, value, text, quality FROM latest JOIN tag ON tag.id = latest.tag ORDER BY name, time_ms"""
@@ -115,9 +115,11 @@ class HistoryReader:
             return _raw(db, _ids(db, name), from_ms, to_ms)
 
     def series(self, name: str, from_ms: int, to_ms: int, points: int = 500) -> Trend:
-        """A numeric tag's course in at most about `points` steps from from_ms to to_ms.
+        """A numeric tag's course from from_ms to to_ms in about `points` steps.
 
-        Steps of a minute or more, and ranges whose readings are gone already, come from the minute roll-ups.
+        Steps are whole multiples of their length since 1970, so that the same step always shows the same; the first
+        may start before from_ms and the last end after to_ms. Steps of a minute or more, and ranges whose readings
+        are gone already, come from the minute roll-ups.
         UnknownTag: there is none of this name. ValueError: no range, or a text tag.
         """
         if to_ms <= from_ms or points < 1:
@@ -129,7 +131,8 @@ class HistoryReader:
                 raise ValueError(f"{name} is a text tag: it has readings, but no course")
             if step_ms >= MINUTE_MS or _minutes_reach_further(db, ids, from_ms, to_ms):
                 return _from_minutes(db, ids, from_ms, to_ms, -(-step_ms // MINUTE_MS))
-            return _from_raw(_raw(db, ids, from_ms, to_ms), step_ms)
+            whole = from_ms // step_ms * step_ms, -(-to_ms // step_ms) * step_ms
+            return _from_raw(_raw(db, ids, *whole), step_ms)
 
     def kpi(self, owner: str, window: str, from_ms: int, to_ms: int) -> list[KpiRow]:
         """KPIs of an owner's windows that start in from_ms ≤ start < to_ms, by start and name."""
@@ -204,27 +207,20 @@ def _minute_span(db: apsw.Connection, from_ms: int, to_ms: int) -> tuple[int, in
 
 
 def _from_raw(readings: Readings, step_ms: int) -> Trend:
-    # ids of one name follow each other in time: one course
     one = Readings(np.zeros(len(readings), np.int32), readings.time_ms, readings.value, readings.quality)
-    s = steps(one, step_ms)
-    return Trend(step_ms, "raw", s.step * step_ms, s.count, s.low, s.total / s.count, s.high, s.last)
+    return _trend(steps(one, step_ms), step_ms, "raw")
 
 
 def _from_minutes(db: apsw.Connection, ids: _Ids, from_ms: int, to_ms: int, minutes: int) -> Trend:
-    """The same from minute roll-ups, `minutes` in a step; whole steps, so that the first may start before from_ms."""
     span = _minute_span(db, from_ms, to_ms)
     rows = [row for tag_id in ids.ids if span[0] < span[1] for row in db.execute(_MINUTES, (*span, tag_id))]
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    step = table[:, 0].astype(np.int64) // minutes
-    first = np.flatnonzero(np.diff(step, prepend=step[:1] - 1))
-    final = np.append(first[1:], len(step)) - 1
-    count = np.add.reduceat(table[:, 1], first) if len(first) else np.empty(0)
-    total, low, high = (
-        how.reduceat(table[:, column], first) if len(first) else np.empty(0)
-        for how, column in ((np.add, 2), (np.minimum, 3), (np.maximum, 4))
-    )
-    step_ms = minutes * MINUTE_MS
-    return Trend(
-        step_ms, "minute", step[first] * step_ms, count.astype(np.int64), low, total / count, high, table[final, 5]
-    )
+    table = np.array(rows, np.float64).reshape(-1, 7)
+    minute, count, total, low, high, last, last_ms = table[np.argsort(table[:, 0], kind="stable")].T
+    whole = [column.astype(np.int64) for column in (minute, count, last_ms)]
+    found = Steps(np.zeros(len(table), np.int32), whole[0], whole[1], total, low, high, last, whole[2])
+    return _trend(coarser(found, minutes), minutes * MINUTE_MS, "minute")
+
+
+def _trend(s: Steps, step_ms: int, tier: Literal["raw", "minute"]) -> Trend:
+    # ids of one name follow each other in time: one course
+    return Trend(step_ms, tier, s.step * step_ms, s.count, s.low, s.total / s.count, s.high, s.last)

@@ -1,13 +1,15 @@
 """Minute roll-ups and latest values of sorted readings; pure."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.history.readings import Readings, edges
 from gateway.model import is_usable
+
+_Numbers: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
 
 MINUTE_MS: Final = 60_000
 
@@ -59,12 +61,32 @@ def steps(readings: Readings, step_ms: int = MINUTE_MS) -> Steps:
     )
 
 
+def coarser(fine: Steps, by: int) -> Steps:
+    """The same in steps of `by` fine ones; `last_ms` counts from the start of the last fine step.
+
+    fine: sorted by tag and step; several rows of one step merge too.
+    """
+    number = fine.step // by
+    bounds = edges(fine.tag, number)
+    first, final = bounds[:-1], bounds[1:] - 1
+    return Steps(
+        tag=fine.tag[first],
+        step=number[first],
+        count=_reduce(np.add, fine.count, first).astype(np.int64),
+        total=_reduce(np.add, fine.total, first),
+        low=_reduce(np.minimum, fine.low, first),
+        high=_reduce(np.maximum, fine.high, first),
+        last=fine.last[final],
+        last_ms=fine.last_ms[final],
+    )
+
+
 def last_rows(readings: Readings) -> NDArray[np.intp]:
     """The row of each tag's newest reading, whatever its quality. Sorted readings → intp[tags]."""
     return readings.runs()[1:] - 1
 
 
-def _reduce(how: np.ufunc, value: NDArray[np.float64], first: NDArray[np.intp]) -> NDArray[np.float64]:
+def _reduce(how: np.ufunc, value: _Numbers, first: NDArray[np.intp]) -> NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         reduced: NDArray[np.float64] = how.reduceat(value, first) if len(first) else np.empty(0)
     return reduced

@@ -1,18 +1,21 @@
 """The embedded store: a consumer of the journal that keeps readings, roll-ups and KPIs in history.db."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from gateway.history.compaction import compact
-from gateway.history.file import StoreFault, create_or_open, in_our_words, log, transaction
+from gateway.history.compaction import Compaction
+from gateway.history.file import StoreFault, create_or_open, in_our_words
 from gateway.history.retention import Retention
 from gateway.history.roster import Roster
-from gateway.history.writer import flush
+from gateway.history.writer import flush, start
 from gateway.model import Batch, TagTable
 from gateway.ports import Clock, Record
+
+log = logging.getLogger("lineside.history")
 
 _DAY_S: Final = 86_400.0
 _TIDY_EVERY_S: Final = 60.0
@@ -43,16 +46,19 @@ class History:
         flush_every_s: float = 5.0,
         sync_every_s: float = 30.0,
         open_bytes: int = 4_000_000,
+        compaction: Compaction = Compaction(),  # noqa: B008  # frozen
     ) -> None:
         self._path = path
         self._clock = clock
         self._retention = Retention(retention_raw_s, retention_minute_s, max_size)
         self._flush_every_s, self._sync_every_s, self._open_limit = flush_every_s, sync_every_s, open_bytes
+        self._compaction = compaction
         self._roster = Roster(tags)
+        self._roster.refresh()
         self._db = create_or_open(path)
         with in_our_words(path):
-            self._taken = self._durable = self._settle_start()
-        self._open: list[Batch] = []
+            self._taken = self._written = self._durable = start(self._db, self._roster)
+        self._open: list[Record] = []  # the loop appends, the worker takes off what it has written
         self._open_bytes = 0
         self._flushed_at = self._synced_at = self._tidied_at = clock.monotonic()
         self._full = False
@@ -73,7 +79,7 @@ class History:
             if record.position > self._taken:
                 if self._open_bytes >= self._open_limit:
                     await self._flush()
-                self._open.append(record.batch)
+                self._open.append(record)
                 self._open_bytes += record.batch.nbytes
                 self._taken = record.position
         waited_s = self._clock.monotonic() - self._flushed_at
@@ -92,13 +98,14 @@ class History:
             log.warning("closed before everything was written, the journal still holds it: %s", exc)
         finally:
             await self._in_worker(self._db.close)
-            self._worker.shutdown()
+            self._worker.shutdown(wait=False)
 
     async def _flush(self) -> None:
         now = self._clock.monotonic()
         durable = now - self._synced_at >= self._sync_every_s
         await self._in_worker(lambda: self._write(durable=durable))
         self._flushed_at = now
+        self._open_bytes = sum(record.batch.nbytes for record in self._open)
         if durable:
             self._synced_at = now
         tidy = now - self._tidied_at >= _TIDY_EVERY_S
@@ -110,21 +117,23 @@ class History:
         await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
     def _write(self, *, durable: bool) -> None:
-        batches = tuple(self._open)
+        records = tuple(self._open)
+        position = records[-1].position if records else self._written
         self._roster.refresh()
+        batch = Batch.concat([record.batch for record in records], self._roster.is_text)
         with in_our_words(self._path):
-            flush(self._db, Batch.concat(batches, self._roster.is_text), self._roster, self._taken, durable=durable)
-        self._open_bytes -= sum(batch.nbytes for batch in batches)
-        del self._open[: len(batches)]
+            flush(self._db, batch, self._roster, position, durable=durable)
+        del self._open[: len(records)]
+        self._written = position
         if durable:
-            self._durable = self._taken
+            self._durable = position
 
     def _tidy(self, *, by_age: bool) -> None:
         with in_our_words(self._path):
             if by_age:
                 self._retention.apply(self._db, self._clock.wall_ns() // 1_000_000)
             for _ in range(_COMPACTIONS_PER_FLUSH):
-                if not compact(self._db):
+                if not self._compaction.step(self._db):
                     break
             self._make_room()
 
@@ -135,12 +144,6 @@ class History:
         if slices and not self._full:
             self._full = True
             log.warning("%s has reached its size: the oldest readings make room for new ones", self._path)
-
-    def _settle_start(self) -> int:
-        """The cursor of the file, made durable: after a crash of the process its last commits may not be."""
-        with transaction(self._db, durable=True):
-            self._db.execute("UPDATE cursor SET position = position")
-        return int(self._db.execute("SELECT position FROM cursor").get)
 
     def _finish(self) -> None:
         self._write(durable=True)

@@ -1,5 +1,7 @@
 """One flush: a batch becomes blocks, roll-ups, latest values, KPI rows and the cursor, in one transaction."""
 
+from typing import cast
+
 import apsw
 import numpy as np
 
@@ -43,7 +45,7 @@ def flush(db: apsw.Connection, batch: Batch, roster: Roster, position: int, *, d
     kpis = batch.where(kind == KPI)
     newest_ms = max((int(part.time_ms.max()) for part in (numbers, texts) if len(part)), default=0)
     with transaction(db, durable=durable):
-        db.executemany(_TAG, ((tag_id, tag.name, tag.type.value, tag.unit) for tag_id, tag in roster.unlisted))
+        _write_tags(db, roster)
         _write_kpis(db, kpis, roster)
         _write_latest(db, numbers)
         _write_latest(db, texts)
@@ -58,6 +60,22 @@ def add_block(db: apsw.Connection, group: int, folded: int, readings: Readings) 
     """Adds sorted readings of one group."""
     span = int(readings.time_ms.min()), int(readings.time_ms.max())
     db.execute(_BLOCK, (group, folded, *span, len(readings), encode(readings)))
+
+
+def start(db: apsw.Connection, roster: Roster) -> int:
+    """Lists the tags and makes the file durable: after a crash of the process its last commits may not be.
+
+    Returns the position of its cursor.
+    """
+    with transaction(db, durable=True):
+        _write_tags(db, roster)
+        db.execute("UPDATE cursor SET position = position")
+    roster.unlisted.clear()
+    return cast("int", db.execute("SELECT position FROM cursor").get)
+
+
+def _write_tags(db: apsw.Connection, roster: Roster) -> None:
+    db.executemany(_TAG, ((tag_id, tag.name, tag.type.value, tag.unit) for tag_id, tag in roster.unlisted))
 
 
 def _write_latest(db: apsw.Connection, readings: Readings) -> None:
