@@ -1,7 +1,6 @@
 """InfluxDB and VictoriaMetrics as sinks: batches go out as compressed line protocol, one request at a time."""
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +18,11 @@ from adapters.influx.verdict import Verdict, hold_s, judge, refused_all
 from gateway.model import Batch, Site, TagTable, is_good
 from gateway.ports import Clock, NotConnected, Rejected
 
-_LOG = logging.getLogger("lineside.influx")
 _IN_A_THREAD: Final = 2**20  # bytes above which compressing would hold up the event loop
-_MOST_REFUSALS: Final = 100  # requests that one write may spend on finding poison
+# What one write may spend on finding poison, in requests and in seconds: `flow` writes the rest again.
+_MOST_REFUSALS: Final = 100
+_LONGEST_SEARCH_S: Final = 20.0
+_LONGEST_WAIT_S: Final = 30.0
 
 Rows = NDArray[np.intp]
 
@@ -78,7 +79,10 @@ class LineSink:
         todo = [rows[at : at + self._most_rows] for at in range(0, len(rows), self._most_rows)][::-1]
         refused: list[int] = []
         reason, refusals = "", 0
-        while todo and not (refused and refusals >= _MOST_REFUSALS):
+        deadline = self._clock.monotonic() + _LONGEST_SEARCH_S
+        while todo:
+            if refused and (refusals >= _MOST_REFUSALS or self._clock.monotonic() > deadline):
+                break
             part = todo.pop()
             answer = await self._post(_take(batch, part))
             refusals += answer.verdict is not Verdict.STORED
@@ -142,10 +146,11 @@ class LineSink:
         return np.flatnonzero(~(late | early)), Counter({reason: n for reason, n in dropped.items() if n})
 
     async def _hold(self) -> None:
-        """Waits as long as the store asked us to."""
+        """Waits out a short pause that the store asked for; a long one is for `flow`."""
         left = self._hold_until - self._clock.monotonic()
+        if left > _LONGEST_WAIT_S:
+            raise NotConnected(f"the store asked for a pause of {left:.0f} s more")
         if left > 0:
-            _LOG.info("%s: the store asked for a pause of %.0f s", self.name, left)
             await self._clock.sleep(left)
 
 

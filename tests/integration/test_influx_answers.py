@@ -196,17 +196,48 @@ async def test_a_partial_write_that_names_every_line_ends_the_search_at_once() -
 async def test_the_pause_that_a_store_asks_for_is_kept() -> None:
     clock = VirtualClock()
     now = clock.wall_ns()
-    busy = Store(always(503, {"Retry-After": "30"}))
+    busy = Store(always(503, {"Retry-After": "20"}))
     async with serving(busy) as store, sink(victoria(store), table(*PLANT), clock) as line_sink:
         with pytest.raises(NotConnected):
             await line_sink.write(poll(10, now))
         store.judge = stored
         again = asyncio.create_task(line_sink.write(poll(10, now)))
-        await clock.advance(29)
+        await clock.advance(19)
         assert (again.done(), store.writes) == (False, 1)
         await clock.advance(2)
         await again
     assert store.writes == 2
+
+
+async def test_a_long_pause_is_reported_and_kept_over_reconnects() -> None:
+    clock = VirtualClock()
+    busy = Store(always(429, {"Retry-After": "300"}))
+    async with serving(busy) as store, sink(victoria(store), table(*PLANT), clock) as line_sink:
+        with pytest.raises(NotConnected, match="it asks for fewer writes"):
+            await line_sink.write(poll(10, clock.wall_ns()))
+        store.asked.clear()
+        with pytest.raises(NotConnected, match="asked for a pause of 300 s more"):
+            await line_sink.connect()
+        assert store.asked == []
+        await clock.advance(301)
+        await line_sink.connect()
+
+
+class HurryingClock(VirtualClock):
+    """Two seconds pass whenever somebody looks."""
+
+    def monotonic(self) -> float:
+        self._monotonic += 2
+        return super().monotonic()
+
+
+async def test_a_search_for_poison_ends_before_the_caller_loses_patience() -> None:
+    clock = HurryingClock()
+    async with serving(Store(always(400))) as store, sink(victoria(store), table(*PLANT), clock) as line_sink:
+        with pytest.raises(Rejected) as refused:
+            await line_sink.write(poll(500, recent_ns()))
+    assert store.writes < 15
+    assert len(refused.value.rows) >= 1
 
 
 async def test_a_store_that_hangs_times_out() -> None:
