@@ -140,7 +140,8 @@ class MqttConfig(Section):
     client_id        the broker keeps our session under it: one per gateway. Default: from the source's name and broker
     protocol         auto: MQTT 5, or 3.1.1 where the broker speaks no 5
     session_expiry   how long the broker keeps messages for us while we are away (MQTT 5)
-    receive_maximum  messages that the broker may send before the first is acknowledged, after its commit (MQTT 5)
+    receive_maximum  messages that the broker may send before the first is acknowledged, after its commit (MQTT 5);
+                     where the broker's own limit is lower, write that
     max_payload      a larger payload becomes a dead letter
     time             path of the payloads' own time, for tags without one of their own; default: the time of arrival
     time_unit        what a number there counts since 1970; a text is read as ISO 8601

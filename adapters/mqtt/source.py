@@ -27,7 +27,12 @@ TAKEOVERS: Final = 3
 
 @dataclass(slots=True)
 class MqttHealth:
-    """Counters since the start, for health tags."""
+    """Counters since the start, for health tags.
+
+    unwanted  messages of topics that no tag names, left over from an older config
+    dropped   messages of QoS 0 that came faster than they were taken
+    gaps      times that the broker had lost our session, and what it held for us
+    """
 
     messages: int = 0
     rejected: int = 0
@@ -121,7 +126,7 @@ class MqttSource:
                 rejects.append(Reject(message.payload[:KEPT_OF_TOO_LARGE], message.topic, reason, message.time_ns))
         self.health.messages += len(messages)
         self.health.rejected += len(rejects)
-        self.health.dropped = self._connection.inbox.dropped
+        self._note_drops()
         mids = [message.mid for message in messages if message.qos]
         connection = self._connection
         return Delivery(
@@ -133,13 +138,21 @@ class MqttSource:
 
     def _decode(self, message: Arrived, builder: BatchBuilder) -> str:
         points = self._topics.find(message.topic)
-        if not points:  # left over from topics that the config had before
+        if not points:
             self.health.unwanted += 1
             return ""
         if len(message.payload) > self._config.max_payload:
             return f"payload of {len(message.payload)} bytes, over max_payload ({self._config.max_payload})"
         max_ahead_ns = round(self._config.max_ahead * 1e9)
         return extract(points, message.payload, message.time_ns, max_ahead_ns, builder)
+
+    def _note_drops(self) -> None:
+        dropped = self._connection.inbox.dropped
+        if dropped and not self.health.dropped:
+            log.warning(
+                "%s: messages of QoS 0 come faster than they are taken: dropping; publish with QoS 1", self.name
+            )
+        self.health.dropped = dropped
 
     def _note_loss(self) -> None:
         quick = self._clock.monotonic() - self._connected_at < QUICK_S
@@ -172,7 +185,7 @@ class MqttSource:
 
     def _silent(self, entry: _Entry) -> Polled:
         address = f"{entry.path.topic} {entry.path.path}"
-        return Polled(self._tags[entry.point.tag], address, "", None, bad(Reason.MISSING), self._clock.wall_ns())
+        return Polled(self._tags[entry.point.tag], address, "", None, bad(Reason.MISSING), 0)
 
 
 def build(name: str, config: MqttConfig, tags: TagTable, library: Library, clock: Clock) -> MqttSource:

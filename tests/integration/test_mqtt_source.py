@@ -233,6 +233,13 @@ async def test_polling_shows_every_tag_and_takes_nothing_from_the_running_sessio
     assert (power.value, power.raw, power.tag.unit) == (2.5, "2.5", "kW")
 
 
+async def test_a_silent_tag_is_shown_as_missing(mosquitto_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.mqtt.source.LISTEN_S", 0.1)
+    source = make_source(mosquitto_server.url, "silent", tags={"a/b": {"topic": "silence"}})
+    (shown,) = await source.poll()
+    assert (shown.value, shown.quality, shown.time_ns) == (None, bad(Reason.MISSING), 0)
+
+
 async def test_unwanted_messages_of_an_older_config_do_not_fill_the_window(mosquitto_server: Server) -> None:
     old = {"a/x": {"topic": "old/topic", "type": "uint32"}}
     async with opened(make_source(mosquitto_server.url, "moved", tags=old)):
