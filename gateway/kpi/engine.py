@@ -104,7 +104,7 @@ class Engine:
         await self._run(self._worker.absorb, self._intake.drain())
         await self._run(self._worker.commit, self._acked_seq)
         await self._run(self._worker.close)
-        self._thread.shutdown()
+        await asyncio.to_thread(self._thread.shutdown)
 
     async def flush(self) -> None:
         """Makes everything taken durable now, and hands all results to the journal."""
@@ -113,7 +113,7 @@ class Engine:
     # numbers --------------------------------------------------------------------------------------------------------
 
     async def live(self) -> dict[str, Any]:
-        """`assets` and `lines` of the board's snapshot, recomputed at most every 2 s; waits for the worker only shortly."""
+        """`assets` and `lines` of the board's snapshot, recomputed at most every 2 s; hardly ever waits."""
         if not self._refreshing and self._live.due(self._clock.monotonic()):
             taken = self._intake.drain()
             self._refreshing = asyncio.get_running_loop().run_in_executor(self._thread, self._refresh, taken)

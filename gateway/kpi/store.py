@@ -101,7 +101,7 @@ class Store:
 
     def rows(self, sql: str, bindings: Sequence[str | int] = ()) -> list[Any]:
         """All rows of a statement. Columns are as the schema says, which type checkers cannot know."""
-        return self.rows(sql, bindings)
+        return self.db.execute(sql, bindings).fetchall()
 
     # small things ---------------------------------------------------------------------------------------------------
 
@@ -185,8 +185,8 @@ class Store:
         )
         for owner, role, hour, part in self.rows(sql, (before_ms // _HOUR_MS, limit)):
             key = (owner, role, hour)
-            bodies = self.db.execute("SELECT body FROM fact WHERE owner = ? AND role = ? AND hour = ?", key)
-            body = facts.encode(merged(body for (body,) in bodies.fetchall()))
+            parts = self.rows("SELECT body FROM fact WHERE owner = ? AND role = ? AND hour = ?", key)
+            body = facts.encode(merged(body for (body,) in parts))
             self.db.execute("DELETE FROM fact WHERE owner = ? AND role = ? AND hour = ?", key)
             self._put_part(owner, role, hour, part, body)
 
