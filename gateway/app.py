@@ -6,9 +6,10 @@ source ─▶ ingest ─▶ JOURNAL ─┬▶ "kpi"      facts → segments → 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from adapters import SINKS, SOURCES
 from gateway.child import run_board
@@ -18,8 +19,8 @@ from gateway.flow import Link, Presence, deliver, follow, ingest, prove_life
 from gateway.health import Health
 from gateway.history import History
 from gateway.journal import SqliteJournal
+from gateway.kpi.closing import Limits
 from gateway.kpi.engine import Engine
-from gateway.kpi.factors import load_factors
 from gateway.model import session
 from gateway.ports import Clock
 
@@ -59,7 +60,10 @@ class Gateway:
             await self.clock.sleep(0.02)
 
 
-async def run(config: Config, stop: asyncio.Event, watch: Callable[[Gateway], Awaitable[None]] | None = None) -> None:
+Watch = Callable[[Gateway], Coroutine[Any, Any, None]]
+
+
+async def run(config: Config, stop: asyncio.Event, watch: Watch | None = None) -> None:
     """Runs the gateway until `stop` is set; `watch` runs beside it and may use its parts.
 
     JournalError, OSError: a file cannot be used. Everything else that ends it is a bug and comes as it is.
@@ -101,9 +105,15 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
         config.data_file("kpi.db"),
         models(root, journal.tags),
         config.site,
-        load_factors(root.packs, config.library),
+        config.factors,
         journal,
         clock,
+        limits=Limits(
+            lateness_ms=round(root.lateness * 1000),
+            facts_ms=round(root.retention.facts * 1000),
+            minutes_ms=round(root.retention.minutes * 1000),
+        ),
+        constraints={name: line.constraint for name, line in root.lines.items() if line.constraint},
     )
     stack.push_async_callback(engine.close)
     return Gateway(config, clock, journal, engine, history, health)

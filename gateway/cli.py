@@ -6,10 +6,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file, e.g. configs/minimal.yaml")]
+T = TypeVar("T")
 _PLAIN = Console(soft_wrap=True, highlight=False)
 _ERRORS = Console(soft_wrap=True, highlight=False, stderr=True)
 
@@ -79,21 +80,25 @@ def run(config: ConfigPath) -> None:
     with_signals(lambda stop: run_gateway(checked, stop))
 
 
-def with_signals(work: Callable[[asyncio.Event], Awaitable[Any]]) -> Any:
+def with_signals(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
     """Runs `work` in a new event loop with an event that SIGINT and SIGTERM set; uvloop where it is there."""
 
-    async def main() -> Any:
+    async def main() -> T:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         return await work(stop)
 
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         from uvloop import new_event_loop
     except ImportError:
-        from asyncio import new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main())
+        return asyncio.new_event_loop
+    return new_event_loop
 
 
 @app.command()

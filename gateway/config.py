@@ -13,6 +13,7 @@ from adapters import SINKS, SOURCES, Kind
 from gateway.document import ConfigError, Document, Problem, closest
 from gateway.fields import ByteSize, Duration, Name, Section
 from gateway.kpi.config import AssetConfig, CalendarConfig, LineConfig
+from gateway.kpi.factors import Factors, PackError
 from gateway.kpi.roles import AssetModel, build_models, check_models
 from gateway.library import Library, UnknownName
 from gateway.model import Site, Tag, TagTable, session
@@ -99,6 +100,7 @@ class Config:
     sources: Mapping[str, SourceConfig]
     sinks: Mapping[str, SinkConfig]
     tags: tuple[Tag, ...]
+    factors: Factors
 
     @property
     def site(self) -> Site:
@@ -125,10 +127,12 @@ def load(file: Path) -> Config:
     sinks = _sections(document, SINKS, raw_sinks, "sinks")
     sessions = [session(name) for name in sources]
     tags = [tag for name, source in sources.items() for tag in _tags(document, name, source, library)] + sessions
+    factors = Factors()
     if root is not None:
         _check_names(document, root, tags)
+        factors = _factors(document, root, library)
     document.check()
-    return Config(file, root, library, sources, sinks, tuple(tags))
+    return Config(file, root, library, sources, sinks, tuple(tags), factors)
 
 
 def models(root: RootConfig, tags: TagTable) -> dict[str, AssetModel]:
@@ -168,11 +172,12 @@ def _sections(document: Document, kinds: Mapping[str, Kind], raw: object, part: 
     """Each source or sink as the model of its own kind; what is wrong is noted."""
     found = {}
     for name, data in raw.items() if isinstance(raw, dict) else ():
-        kind = data.get("kind") if isinstance(data, dict) else None
+        if not isinstance(data, dict):
+            continue  # reported by RootConfig
+        kind = str(data.get("kind", ""))
         if kind not in kinds:
-            if isinstance(data, dict):
-                text = "is missing" if kind is None else f"unknown kind {kind!r}"
-                document.report((part, name, "kind"), text + closest(str(kind), kinds))
+            text = f"unknown kind {kind!r}" if kind else "is missing"
+            document.report((part, name, "kind"), text + closest(kind, kinds))
             continue
         section = document.validate(_attribute(kinds[kind].config), data, (part, name))
         if section is not None:
@@ -187,6 +192,14 @@ def _tags(document: Document, name: str, source: SourceConfig, library: Library)
         at = ("sources", name, "profile") if isinstance(exc, UnknownName) else ("sources", name)
         document.report(at, str(exc.args[0] if exc.args else exc))
         return []
+
+
+def _factors(document: Document, root: RootConfig, library: Library) -> Factors:
+    try:
+        return Factors.load(root.packs, library)
+    except (PackError, UnknownName) as exc:
+        document.report(("packs",), str(exc.args[0]))
+        return Factors()
 
 
 def _check_names(document: Document, root: RootConfig, tags: list[Tag]) -> None:

@@ -76,7 +76,7 @@ class Health:
             "sinks": [
                 _link(link)
                 | {
-                    "lag_readings": accounts[link.name].buffered,
+                    "lag_readings": accounts[link.name].buffered if link.position < ledger.newest else 0,
                     "delivered": accounts[link.name].delivered,
                     "dead": accounts[link.name].dead,
                     "dropped": accounts[link.name].dropped,

@@ -1,0 +1,110 @@
+"""The demo's other processes: the broker and the simulated plant, spoken to in JSON lines."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_READY_TIMEOUT_S = 20.0
+_END_S = 3.0
+
+
+class DemoError(Exception):
+    """The demo cannot run; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """A `python -m simulators …` process that answers each command line with one JSON line."""
+
+    process: asyncio.subprocess.Process
+    ready: dict[str, Any]
+
+    async def ask(self, command: str) -> dict[str, Any]:
+        """Sends a command and returns its answer."""
+        assert self.process.stdin
+        self.process.stdin.write(command.encode() + b"\n")
+        await self.process.stdin.drain()
+        return await _answer(self.process, command)
+
+
+@asynccontextmanager
+async def simulator(*arguments: str) -> AsyncIterator[Simulator]:
+    """Starts `python -m simulators` and ends it; should this process die, it ends by itself. DemoError: not ready."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulators", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C in the terminal is for the gateway, which then ends this process
+    )
+    try:
+        yield Simulator(process, await _answer(process, arguments[0]))
+    finally:
+        await _end(process)
+
+
+async def _answer(process: asyncio.subprocess.Process, what: str) -> dict[str, Any]:
+    assert process.stdout
+    assert process.stderr
+    try:
+        async with asyncio.timeout(_READY_TIMEOUT_S):
+            line = await process.stdout.readline()
+    except TimeoutError as exc:
+        raise DemoError(f"the simulator did not answer {what!r} within {_READY_TIMEOUT_S:.0f} s") from exc
+    if not line:
+        said = (await process.stderr.read()).decode(errors="replace").strip()
+        raise DemoError(f"the simulator ended: {said.splitlines()[-1] if said else 'without a word'}")
+    answer: dict[str, Any] = orjson.loads(line)
+    return answer
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    assert process.stdin
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(_END_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def localized(config: Path, folder: Path, fixed: tuple[str, ...]) -> tuple[Path, dict[str, str]]:
+    """A copy of the demo's config in `folder`, with a free port in place of each fixed address that is in use.
+
+    Returns the copy and, for each fixed address, the one that is used.
+    """
+    text = config.read_text(encoding="utf-8")
+    used = {address: address if _is_free(address) else f"127.0.0.1:{_free_port()}" for address in fixed}
+    for address, instead in used.items():
+        text = text.replace(address, instead)
+    copy = folder / config.name
+    copy.write_text(text, encoding="utf-8")
+    return copy, used
+
+
+def _is_free(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

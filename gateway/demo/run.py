@@ -1,0 +1,123 @@
+"""The demo: starts plant and broker, runs the gateway, shows the live table, and compares with the truth."""
+
+import asyncio
+import json
+import logging
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from gateway.app import Gateway, run
+from gateway.config import Config, load, models
+from gateway.demo.compare import Line, comparison_table, for_scripts
+from gateway.demo.measure import compare_asset
+from gateway.demo.plant import DemoError, Simulator, localized, simulator
+from gateway.demo.table import live_table
+from simulators.ledger import Ledger
+
+_PRESS_01, _PRESS_02, _MQTT, _BOARD = "127.0.0.1:15021", "127.0.0.1:15022", "127.0.0.1:11883", "127.0.0.1:8080"
+_FIRST_FACTS_S = 4.0
+_LAST_READS_S = 2.0
+_TABLE_EVERY_S = 1.0
+
+
+async def run_demo(stop: asyncio.Event, limit_s: float | None, *, as_json: bool, hide_parts: float) -> int:
+    """Runs until `stop` is set or for `limit_s` seconds; then compares with the plant's ledger.
+
+    Returns the exit code: 0, 1 where a tolerance is exceeded or the demo cannot run.
+    """
+    console = Console(stderr=as_json)
+    if not as_json:
+        logging.getLogger("lineside").setLevel(logging.WARNING)
+    try:
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lineside-demo-")))
+            demo = await _prepare(stack, folder, console, limit_s, hide_parts)
+            await run(demo.config, stop, lambda gateway: demo.watch(gateway, stop))
+    except DemoError as exc:
+        console.print(f"lineside demo: {exc}", style="red", markup=False)
+        return 1
+    return 0 if limit_s is None else _report(demo.lines, console, as_json=as_json)
+
+
+@dataclass(slots=True)
+class _Demo:
+    """What a demo consists of while it runs."""
+
+    config: Config
+    plant: Simulator
+    ledger: Path
+    board: str
+    console: Console
+    limit_s: float | None
+    lines: list[Line] = field(default_factory=list)
+
+    async def watch(self, gateway: Gateway, stop: asyncio.Event) -> None:
+        """Shows the live table; at the end of the time freezes the plant, reads everything once more, compares."""
+        await self._start_plant(gateway)
+        deadline = None if self.limit_s is None else gateway.clock.monotonic() + self.limit_s
+        with Live(console=self.console, auto_refresh=False, transient=False) as live:
+            while deadline is None or gateway.clock.monotonic() < deadline:
+                live.update(live_table(await gateway.snapshot(), self.board), refresh=True)
+                left = _TABLE_EVERY_S if deadline is None else min(_TABLE_EVERY_S, deadline - gateway.clock.monotonic())
+                await gateway.clock.sleep(max(0.0, left))
+        self.lines = await self._compare(gateway)
+        stop.set()
+
+    async def _start_plant(self, gateway: Gateway) -> None:
+        """The machines stand idle until every source is read, so that each role's first fact is before the start."""
+        deadline = gateway.clock.monotonic() + _FIRST_FACTS_S
+        while gateway.clock.monotonic() < deadline and not all(source.readings for source in gateway.health.sources):
+            await gateway.clock.sleep(0.05)
+        await self.plant.ask("start")
+
+    async def _compare(self, gateway: Gateway) -> list[Line]:
+        answer = await self.plant.ask("freeze")
+        if answer["unsent"]:
+            raise DemoError(f"the broker did not take {answer['unsent']} messages of the plant")
+        await gateway.clock.sleep(_LAST_READS_S)
+        await gateway.stop_sources()
+        await gateway.caught_up("kpi")
+        ledger = await asyncio.to_thread(Ledger.load, self.ledger)
+        lines = []
+        for model in models(self.config.root, gateway.journal.tags).values():
+            step = self.plant.ready["meta"]["energy_step_kwh"].get(model.name, 0.0)
+            lines += await compare_asset(gateway, ledger, model, step)
+        return lines
+
+
+async def _prepare(
+    stack: AsyncExitStack, folder: Path, console: Console, limit_s: float | None, hide_parts: float
+) -> _Demo:
+    """Starts broker and plant on the config's addresses, or on free ones where these are in use."""
+    shipped = Path(str(files("configs"))) / "demo.yaml"
+    copy, used = await asyncio.to_thread(localized, shipped, folder, (_PRESS_01, _PRESS_02, _MQTT, _BOARD))
+    port = used[_MQTT].rpartition(":")[2]
+    await stack.enter_async_context(simulator("broker", "--dir", str(folder / "broker"), "--port", port))
+    ledger = folder / "ledger.json"
+    plant = await stack.enter_async_context(
+        simulator(
+            *("demo", "--press-01", used[_PRESS_01], "--press-02", used[_PRESS_02]),
+            *("--mqtt", f"mqtt://{used[_MQTT]}", "--ledger", str(ledger)),
+            *("--hide-parts", str(hide_parts), "--wait"),
+        )
+    )
+    board = f"http://{used[_BOARD]}/"
+    console.print(f"board: {board}   (Ctrl-C ends the demo)", markup=False)
+    return _Demo(await asyncio.to_thread(load, copy), plant, ledger, board, console, limit_s)
+
+
+def _report(lines: list[Line], console: Console, *, as_json: bool) -> int:
+    if not lines:
+        console.print("stopped before the comparison")
+        return 1
+    if as_json:
+        print(json.dumps(for_scripts(lines), indent=2))
+    else:
+        console.print(comparison_table(lines))
+    return 0 if all(line.ok for line in lines) else 1
