@@ -144,7 +144,7 @@ async def test_one_row_that_is_too_large_is_rejected() -> None:
     async with serving(Store(always(413))) as store, sink(victoria(store), table(*PLANT)) as line_sink:
         with pytest.raises(Rejected) as refused:
             await line_sink.write(poll(1, recent_ns()))
-    assert list(refused.value.rows) == [0]
+    assert (list(refused.value.rows), refused.value.reason) == ([0], "answered 413")
 
 
 def no_poison(body: bytes) -> web.Response:
@@ -308,6 +308,19 @@ async def test_influxdb_2_is_recognised_its_bucket_found_and_written_to() -> Non
         await line_sink.write(poll(5, recent_ns()))
     assert store.asked == ["GET /ping", "GET /api/v2/buckets", "POST /api/v2/write"]
     assert set(store.logins) == {"Token s3cret"}
+
+
+async def test_the_set_up_of_influxdb_2_believes_our_own_authority_too(tmp_path: Path) -> None:
+    made = certificates(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.cert, made.key)
+    answers = {"GET /api/v2/buckets": (200, {"buckets": [BUCKET]})}
+    async with (
+        serving(Store(answers=answers), context) as store,
+        sink(influx2(store, ca_file=str(made.ca)), table(*PLANT)) as line_sink,
+    ):
+        await line_sink.write(poll(5, recent_ns()))
+    assert len(store.fields) == 5
 
 
 @pytest.mark.parametrize("missing", [(200, {"buckets": []}), (404, {"code": "not found", "message": "bucket"})])
