@@ -133,12 +133,14 @@ class KpiRow(Answer):
 
     start_ms: Milliseconds
     end_ms: Milliseconds
+    name: str = Field("", description="the shift's name")
     values: Values
     reasons: Reasons = {}
     coverage: float | None = Field(None, description="share of planned time that is not unknown")
     final: bool | None = None
     revision: int | None = None
     factors: dict[str, str] = Field({}, description="KPI id → the factor record that was applied")
+    sums: dict[str, int] = Field({}, description="additive quantities: time µs, energy mWh, counts")
 
 
 class KpisAnswer(Answer):

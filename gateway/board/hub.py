@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from pydantic import ValidationError
 
@@ -58,7 +58,7 @@ class Hub:
         self._closed = True
         self._wake()
 
-    async def frames(self) -> AsyncIterator[bytes]:
+    async def frames(self) -> AsyncGenerator[bytes, None]:
         """Server-sent events for one browser: the newest snapshot at once, then each newer one."""
         seen = 0
         self.viewers += 1

@@ -6,8 +6,9 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -15,19 +16,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import uvicorn
 
+from gateway.board.alone import show_stored
 from gateway.board.application import create_app
 from gateway.board.hub import Hub
 from gateway.board.listen import CannotListen, Listen
 from gateway.board.readers import Board
+from gateway.board.stored import StoredHistory, StoredKpi
 
 log = logging.getLogger("lineside.board")
+
+Feed = Callable[[Hub], Coroutine[None, None, None]]
+"""Publishes snapshots; the board ends when it returns."""
 
 EXIT_CANNOT_LISTEN: Final = 3
 _MAX_LINE: Final = 16 * 2**20
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `_serve`: a Ctrl-C in the terminal reaches the parent too, which closes the pipe."""
+    """Leaves signals to `main` and `run_board`."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -44,14 +50,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CannotListen as exc:
         log.error("%s", exc)  # noqa: TRY400  # an answer for the user, not a trace
         return EXIT_CANNOT_LISTEN
+    if not args.standalone:
+        # Ctrl-C goes to the whole process group: the parent ends in order and takes this process along
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     log.info("at %s", listen.url(sock.getsockname()[1]))
+    archive = StoredKpi(args.kpi)
+    feed = partial(show_stored, archive=archive, site=args.title) if args.standalone else from_pipe
     with sock:
-        asyncio.run(run_board(_board(args), sock, listen.hosts, parent=not args.standalone))
+        asyncio.run(run_board(_board(args, archive), sock, listen.hosts, feed))
     return 0
 
 
-async def run_board(board: Board, sock: socket.socket, hosts: Sequence[str] = (), *, parent: bool) -> None:
-    """Serves until SIGTERM; with a parent on stdin until its pipe closes, without one until Ctrl-C."""
+async def run_board(board: Board, sock: socket.socket, hosts: Sequence[str], feed: Feed) -> None:
+    """Serves until SIGTERM, or until the feed of its hub ends; standalone also until Ctrl-C."""
     config = uvicorn.Config(
         create_app(board, hosts),
         log_config=None,
@@ -69,16 +80,17 @@ async def run_board(board: Board, sock: socket.socket, hosts: Sequence[str] = ()
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop)
-    loop.add_signal_handler(signal.SIGINT, _leave_it_to_the_parent if parent else stop)
+    if board.standalone:
+        loop.add_signal_handler(signal.SIGINT, stop)
     async with asyncio.TaskGroup() as tasks:
-        feed = tasks.create_task(_feed(board.hub, stop), name="board[feed]") if parent else None
+        feeding = tasks.create_task(feed(board.hub), name="board[feed]")
+        feeding.add_done_callback(lambda _: stop())
         await server.serve(sockets=[sock])
-        if feed:
-            feed.cancel()
+        feeding.cancel()
 
 
-async def _feed(hub: Hub, stop: Callable[[], None]) -> None:
-    """Publishes each line on stdin; its end is the parent's end, and this process's."""
+async def from_pipe(hub: Hub) -> None:
+    """Publishes each line on stdin, until the parent closes its end or dies."""
     reader = asyncio.StreamReader(limit=_MAX_LINE)
     protocol = asyncio.StreamReaderProtocol(reader)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
@@ -87,20 +99,15 @@ async def _feed(hub: Hub, stop: Callable[[], None]) -> None:
             hub.publish(line)
     finally:
         transport.close()
-        stop()
 
 
-def _leave_it_to_the_parent() -> None:
-    """Ctrl-C goes to the whole process group; the parent ends in order and takes this process along."""
-
-
-def _board(args: argparse.Namespace) -> Board:
+def _board(args: argparse.Namespace, archive: StoredKpi) -> Board:
     return Board(
         title=args.title,
         timezone=args.timezone,
         hub=Hub(),
-        kpi=kpi_opener(args.kpi),
-        history=history_opener(args.history),
+        kpi=archive,
+        history=StoredHistory(args.history),
         version=version("lineside"),
         standalone=args.standalone,
     )

@@ -3,10 +3,53 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
-from gateway.board.answers import HistoryPoint, TagAnswer
+from gateway.board.answers import EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
 from gateway.board.readers import NotStored
 from gateway.history import HistoryReader, NoHistory, StoreFault, StoreUnusable
+from gateway.kpi.query import KpiReader, NoKpis
+
+
+class StoredKpi:
+    """`KpiSource` over kpi.db. One question at a time: the reader has one connection."""
+
+    def __init__(self, path: Path) -> None:
+        self._reader = KpiReader(path)
+        self._lock = Lock()
+
+    def segments(self, asset: str, from_ms: int, to_ms: int) -> Sequence[Segment]:
+        """The asset's states that touch the range, in order."""
+        with self._asking() as reader:
+            found = reader.segments(asset, from_ms, to_ms)
+        return [Segment(from_ms=s.from_ms, to_ms=s.to_ms, time_class=s.time_class, state=s.state) for s in found]
+
+    def energy_per_hour(self, asset: str, from_ms: int, to_ms: int) -> Sequence[EnergyHour]:
+        """kWh by time class for each hour that begins in the range."""
+        with self._asking() as reader:
+            found = reader.energy_per_hour(asset, from_ms, to_ms)
+        return [EnergyHour.model_validate(hour) for hour in found]
+
+    def kpis(self, owner: str, window: str, from_ms: int, to_ms: int) -> Sequence[KpiRow]:
+        """KPIs of each window that begins in the range."""
+        with self._asking() as reader:
+            found = reader.kpis(owner, window, from_ms, to_ms)
+        return [KpiRow.model_validate(row) for row in found]
+
+    def owners(self) -> Sequence[str]:
+        """Every asset, line and site with stored facts."""
+        with self._asking() as reader:
+            return reader.owners()
+
+    def final_ms(self, owner: str) -> int:
+        """Before this an owner's minutes are final; 0 where none is."""
+        with self._asking() as reader:
+            return reader.final_ms(owner)
+
+    @contextmanager
+    def _asking(self) -> Iterator[KpiReader]:
+        with self._lock, _answers():
+            yield self._reader
 
 
 class StoredHistory:
@@ -25,15 +68,13 @@ class StoredHistory:
         """The tag's course in at most about `points` steps."""
         with _answers():
             trend = self._reader.series(tag, from_ms, to_ms, points)
-        columns = (trend.time_ms.tolist(), trend.low.tolist(), trend.mean.tolist(), trend.high.tolist())
-        return [
-            HistoryPoint(time_ms=t, min=low, mean=mean, max=high) for t, low, mean, high in zip(*columns, strict=True)
-        ]
+        columns = zip(trend.time_ms.tolist(), trend.low.tolist(), trend.mean.tolist(), trend.high.tolist(), strict=True)
+        return [HistoryPoint(time_ms=at, min=low, mean=mean, max=high) for at, low, mean, high in columns]
 
 
 @contextmanager
 def _answers() -> Iterator[None]:
     try:
         yield
-    except (NoHistory, StoreFault, StoreUnusable) as exc:
+    except (NoHistory, StoreFault, StoreUnusable, NoKpis) as exc:
         raise NotStored(str(exc)) from exc

@@ -31,7 +31,8 @@ Spans = list[tuple[int, int, str]]
 
 def spans(seed: int, last: str, from_ms: int = SHIFT_MS, to_ms: int = NOW_MS) -> Spans:
     """A shift of one machine, ending in the class `last`."""
-    chance, at, result = random.Random(seed), from_ms, []
+    chance, at = random.Random(seed), from_ms
+    result: Spans = []
     while at < to_ms:
         name = "producing" if len(result) % 2 == 0 else chance.choice(["idle", "fault", "setup", "starved", "blocked"])
         end = min(to_ms, at + 1000 * chance.randint(*((300, 2400) if name == "producing" else (40, 500))))
@@ -139,14 +140,12 @@ async def _serve(machines: int) -> None:
     sock = Listen("127.0.0.1", 8099).bind()
     print("http://127.0.0.1:8099/")
 
-    async def feed() -> None:
+    async def feed(hub: Hub) -> None:
         while True:
-            shown.hub.publish(orjson.dumps(snapshot(machines)))
+            hub.publish(orjson.dumps(snapshot(machines)))
             await asyncio.sleep(1)
 
-    feeding = asyncio.create_task(feed())
-    await run_board(shown, sock, parent=False)
-    feeding.cancel()
+    await run_board(shown, sock, (), feed)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ async function start() {
 
   function onContact(contact) {
     const fresh = contact && !site.standalone;
-    document.body.classList.toggle("is-stale", !fresh);
+    document.body.classList.toggle("is-stale", !contact);
     at("banner").hidden = fresh;
     put(at("banner"), fresh ? "" : silence(site, clock, newest));
   }
