@@ -12,10 +12,9 @@ from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass, fingerprint
 from gateway.kpi.book import derive
 from gateway.kpi.buckets import quantities
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.closing import Limits
 from gateway.kpi.engine import Engine
-from gateway.kpi.facts import Series, text_code
 from gateway.kpi.factors import Factors
+from gateway.kpi.facts import Series, text_code
 from gateway.model import GOOD, Batch, Reason, Site, Tag, TagTable, TagType, bad, place
 from gateway.ports import Delivery, Record
 from tests.clock import VirtualClock
@@ -23,6 +22,8 @@ from tests.clock import VirtualClock
 START = 1_780_000_020_000 // 60_000 * 60_000
 STATES = {"EXECUTE": TimeClass.PRODUCING, "ABORTED": TimeClass.FAULT, "IDLE": TimeClass.IDLE, "SETUP": TimeClass.SETUP}
 Row = tuple[int, ...]
+Readings = list[tuple[int, int, float | str | None]]
+"""tag id, time in ms, value; None: a bad reading."""
 
 
 @dataclass
@@ -84,7 +85,9 @@ class Kit:
         self.alive = self.inbox.add(Tag("gateway/alive", TagType.BOOL))
         self.session = {name: self.inbox.add(Tag(f"source/{name}/session", TagType.BOOL)) for name in ("plc", "cell")}
         self.ids = {
-            f"{asset}/{role}": self.inbox.add(Tag(f"{asset}/{role}", TagType.TEXT if role == "state" else TagType.FLOAT))
+            f"{asset}/{role}": self.inbox.add(
+                Tag(f"{asset}/{role}", TagType.TEXT if role == "state" else TagType.FLOAT)
+            )
             for asset in ("press", "weld")
             for role in ("state", "total", "good", "energy", "power")
         }
@@ -125,7 +128,7 @@ class Kit:
             energy += 0.004 if state == "EXECUTE" else 0.001
             rows += [self.reading("press/state", now, state), self.reading("press/total", now, total % 65536)]
             rows += [self.reading("press/good", now, good), self.reading("press/energy", now, round(energy, 4))]
-            rows += [self.reading("press/power", now, 15.0), self.reading("press/temperature" if 0 else self.other, now, 1.0)]
+            rows += [self.reading("press/power", now, 15.0), self.reading(self.other, now, 1.0)]
             if state != weld_state:
                 weld_state = state
                 rows.append(self.reading("weld/state", now + 11, state))
@@ -142,7 +145,8 @@ class Kit:
     def batch(self, rows: Sequence[tuple[int, int, float | str | None]]) -> Batch:
         texts: dict[str, int] = {}
         values = [
-            float(texts.setdefault(v, len(texts))) if isinstance(v, str) else 0.0 if v is None else v for _, _, v in rows
+            float(texts.setdefault(v, len(texts))) if isinstance(v, str) else 0.0 if v is None else v
+            for _, _, v in rows
         ]
         return Batch(
             np.array([row[0] for row in rows], np.int32),
@@ -215,4 +219,4 @@ def total(rows: Mapping[int, Row], name: str) -> int:
     return sum(q(row, name) for row in rows.values())
 
 
-__all__ = ["START", "Inbox", "Kit", "Limits", "Row", "dump", "engine", "fed", "q", "rows_of", "total"]
+__all__ = ["START", "Inbox", "Kit", "Readings", "Row", "dump", "engine", "fed", "q", "rows_of", "total"]

@@ -1,18 +1,27 @@
 """The engine against its own definition: stored minutes equal those from scratch, whatever happened on the way."""
 
 import asyncio
+import copy
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import apsw
+import numpy as np
 import pytest
 
-from tests.unit.gateway.kpi.kit import START, Kit, dump, engine, fed, q, rows_of, total
+from gateway.kpi.asset import fingerprint
+from gateway.kpi.calendar import Calendar
+from gateway.kpi.closing import Limits
+from gateway.kpi.config import CalendarConfig
+from gateway.kpi.store import StoreFull
+from tests.unit.gateway.kpi.kit import START, Kit, Readings, Row, dump, engine, fed, q, rows_of, total
 
 ASSETS = ("press", "weld")
 
 
-def expected(kit: Kit, rows: list, path: Path, asset: str) -> dict:
+def expected(kit: Kit, rows: Readings, path: Path, asset: str) -> dict[int, Row]:
     horizon = max(time for tag, time, _ in rows if tag == kit.alive or tag in kit.session.values())
     stored = rows_of(path, asset)
     last = (max(stored) + 1) * 60_000
@@ -43,3 +52,242 @@ async def test_order_duplicates_and_splits_change_nothing(tmp_path: Path, seed: 
         for table in ("minute", "quarter", "hour", "day"):
             assert rows_of(tmp_path / "a.db", owner, table) == rows_of(tmp_path / "b.db", owner, table)
     assert dump(tmp_path / "a.db", "segment") == dump(tmp_path / "b.db", "segment")
+
+
+_POINTS = ["BEGIN", "INSERT INTO fact", "INSERT OR REPLACE INTO segment", "INSERT OR REPLACE INTO minute"]
+_POINTS += [
+    "INSERT OR REPLACE INTO quarter",
+    "INSERT OR REPLACE INTO day",
+    "INSERT INTO outbox (",
+    "DELETE FROM outbox",
+]
+_POINTS += ["INSERT OR REPLACE INTO meta", "COMMIT", "SELECT seq, body FROM outbox"]
+
+
+@pytest.mark.parametrize("point", _POINTS)
+async def test_a_kill_anywhere_around_a_commit_changes_no_bucket_and_no_sum_of_the_ledger(
+    tmp_path: Path, point: str
+) -> None:
+    kit, path = Kit(), tmp_path / "run" / "kpi.db"
+    path.parent.mkdir()
+    records = kit.records(kit.run(300))
+    one = await asyncio.to_thread(engine, kit, path)
+    images: list[Kit] = []
+    seen = 0
+
+    def image(_: object, sql: str, __: object) -> bool:
+        """The files as a kill at this moment leaves them, and what the journal has got by then."""
+        nonlocal seen
+        seen += sql.startswith(point)
+        if sql.startswith(point) and seen % 3 == 0:
+            shutil.copytree(path.parent, tmp_path / f"image{len(images)}")
+            images.append(copy.deepcopy(kit))
+        return True
+
+    one._worker.store.db.exec_trace = image
+    for record in records:
+        await one.take([record])
+    one._worker.store.db.exec_trace = None
+    await one.flush()
+    await one.close()
+    assert images, f"nothing like {point!r} was ever executed"
+    for number, killed in enumerate(images):
+        left = tmp_path / f"image{number}" / "kpi.db"
+        await fed(killed, left, records)
+        for owner in (*ASSETS, "line/hall", "site/plant"):
+            assert rows_of(left, owner) == rows_of(path, owner)
+        for asset in ASSETS:
+            assert_ledger_equals_buckets(killed, left, asset)
+
+
+def assert_ledger_equals_buckets(kit: Kit, path: Path, asset: str) -> None:
+    stored = rows_of(path, asset)
+    for quantity in ("total", "good", "energy", "energy_producing", "time_producing", "planned", "time_unknown"):
+        sums = {minute: value for minute, value in kit.inbox.bucket(asset, quantity).items() if value}
+        assert sums == {minute: q(row, quantity) for minute, row in stored.items() if q(row, quantity)}, quantity
+
+
+async def test_late_readings_revise_the_minutes_they_touch_and_no_other(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(600)
+    late_from, late_to = START + 200_000, START + 230_000
+    late = [row for row in rows if late_from <= row[1] < late_to and row[0] == kit.ids["press/energy"]]
+    early = kit.records([row for row in rows if row not in late])
+    one = await asyncio.to_thread(engine, kit, path)
+    await one.take(early)
+    await one.flush()
+    before = dump(path, "minute")["minute"]
+    await one.take(kit.records(late, first=len(early) + 1))
+    await one.flush()
+    await one.close()
+    after = dump(path, "minute")["minute"]
+    touched = {(row[0], row[1]) for row in after if row not in before}
+    minutes = {late_from // 60_000, (late_to - 1) // 60_000}
+    assert touched == {(owner, minute) for owner in ("press", "line/hall", "site/plant") for minute in minutes}
+    assert rows_of(path, "press") == expected(kit, rows, path, "press")
+    assert_ledger_equals_buckets(kit, path, "press")
+    revised = {
+        time_ms for name, time_ms, _, _ in kit.inbox.readings if name.startswith("press/bucket/") and time_ms % 60_000
+    }
+    assert revised == {minute * 60_000 + 1 for minute in minutes}
+
+
+async def test_every_minute_lost_for_a_while_is_right_when_it_arrives(tmp_path: Path) -> None:
+    """Blocks of all roles arrive late, one after the other, in random order."""
+    for seed in range(3):
+        kit, path = Kit(), tmp_path / f"kpi{seed}.db"
+        rows = kit.run(900, seed=seed)
+        blocks = [[row for row in rows if (row[1] - START) // 45_000 == n] for n in range(20)]
+        random.Random(seed).shuffle(blocks)
+        await fed(kit, path, kit.records([row for block in blocks for row in block], 60))
+        for asset in ASSETS:
+            assert rows_of(path, asset) == expected(kit, rows, path, asset)
+            assert_ledger_equals_buckets(kit, path, asset)
+
+
+async def test_ten_minutes_of_silence_are_unknown_time_and_counters_bridge_them(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(1500)
+    gap_from, gap_to = START + 300_000, START + 900_000
+    kept = [row for row in rows if not gap_from <= row[1] < gap_to]
+    await fed(kit, path, kit.records(kept))
+    whole = Kit()
+    await fed(whole, tmp_path / "whole.db", whole.records(rows))
+    for asset in ASSETS:
+        silent, undisturbed = rows_of(path, asset), rows_of(tmp_path / "whole.db", asset)
+        unknown_s = total(silent, "time_unknown") / 1e6 - total(undisturbed, "time_unknown") / 1e6
+        assert 597 <= unknown_s <= 631
+        inside = [q(silent[minute], "time_unknown") for minute in range(gap_from // 60_000 + 1, gap_to // 60_000 - 1)]
+        assert inside == [60_000_000] * len(inside)
+        for quantity in ("total", "good"):
+            assert total(silent, quantity) == total(undisturbed, quantity) > 0
+        assert abs(total(silent, "energy") - total(undisturbed, "energy")) < 100_000
+
+
+async def test_shifts_and_days_are_the_sums_of_their_minutes(tmp_path: Path) -> None:
+    config = CalendarConfig.model_validate(
+        {"shifts": {"early": "00:00-08:10", "late": "08:10-16:00"}, "breaks": ["08:00-08:05"]}
+    )
+    kit, path = Kit(calendar=Calendar.from_config(config, "Asia/Ho_Chi_Minh")), tmp_path / "kpi.db"
+    day = 20_600 * 86_400_000
+    rows = kit.run(900, start_ms=day + 3_600_000)  # 08:00 in Vietnam
+    await fed(kit, path, kit.records(rows))
+    for owner in (*ASSETS, "line/hall", "site/plant"):
+        minutes = rows_of(path, owner)
+        for table in ("hour", "day", "shift", "quarter"):
+            tier = rows_of(path, owner, table)
+            assert [sum(column) for column in zip(*tier.values(), strict=True)] == [
+                sum(column) for column in zip(*minutes.values(), strict=True)
+            ]
+        shifts = rows_of(path, owner, "shift")
+        assert [key - day for key in sorted(shifts)] == [-7 * 3_600_000, 70 * 60_000]
+        edge = (day + 70 * 60_000) // 60_000
+        first = shifts[min(shifts)]
+        assert list(first) == [sum(row[n] for m, row in minutes.items() if m < edge) for n in range(len(first))]
+    assert q(rows_of(path, "press", "shift")[day - 7 * 3_600_000], "time_unplanned") == 300 * 10**6 - 137 * 10**3
+
+
+async def test_a_minute_keeps_the_model_that_was_valid(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(900)
+    late = [row for row in rows if START + 100_000 <= row[1] < START + 130_000 and row[0] == kit.ids["press/good"]]
+    records = kit.records([row for row in rows if row not in late])
+    await fed(kit, path, records[: len(records) // 2])
+    old = kit.models["press"]
+    faster = replace(old, ideal_cycle_us=500_000)
+    faster = replace(faster, hash=fingerprint(faster))
+    kit.models["press"] = faster
+    await fed(kit, path, [*records, *kit.records(late, first=len(records) + 1)])
+    db = apsw.Connection(str(path))
+    found = db.execute("SELECT minute, model, ideal_total, total, good FROM minute WHERE asset = 'press'").fetchall()
+    db.close()
+    assert {model for _, model, *_ in found} == {old.hash, faster.hash}
+    cycle = {old.hash: 1_000_000, faster.hash: 500_000}
+    assert all(ideal == cycle[model] * parts for _, model, ideal, parts, _ in found)
+    hashes = [model for _, model, *_ in sorted(found)]
+    assert hashes == [old.hash] * hashes.count(old.hash) + [faster.hash] * hashes.count(faster.hash)
+    complete = Kit()
+    assert {m: good for m, _, _, _, good in found} == {
+        m: q(row, "good") for m, row in expected(complete, rows, path, "press").items()
+    }
+
+
+async def test_a_full_disk_changes_nothing_and_the_next_try_succeeds(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(2400)
+    records = kit.records(rows)
+    one = await asyncio.to_thread(engine, kit, path)
+    db = one._worker.store.db
+    await one.take(records[:40])
+    at = one.position()
+    db.pragma("max_page_count", db.pragma("page_count"))
+    with pytest.raises(StoreFull, match="kpi.db cannot be written"):
+        await one.take(records[40:])
+    assert one.position() == at
+    db.pragma("max_page_count", 1_000_000)
+    await one.take(records[40:])
+    await one.flush()
+    assert one.position() == records[-1].position
+    await one.close()
+    assert rows_of(path, "press") == expected(kit, rows, path, "press")
+    assert_ledger_equals_buckets(kit, path, "press")
+
+
+async def test_an_import_without_presence_closes_minutes_by_its_own_facts(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    presence = {kit.alive, *kit.session.values()}
+    rows = [row for row in kit.run(600) if row[0] not in presence and row[0] not in kit.models["weld"].bindings]
+    rows = [
+        row for row in rows if row[0] in {kit.ids[f"press/{role}"] for role in ("state", "total", "good", "energy")}
+    ]
+    await fed(kit, path, kit.records(rows, 500))
+    stored = rows_of(path, "press")
+    assert len(stored) == 9
+    assert stored == kit.scratch(rows, "press", START, (max(stored) + 1) * 60_000, rows[-1][1])
+
+
+async def test_a_minute_is_final_when_lateness_has_passed_and_no_stop_or_meter_is_open(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(900)
+    stopped = [row for row in rows if row[0] == kit.ids["press/energy"] and row[1] > START + 400_000]
+    await fed(kit, path, kit.records([row for row in rows if row not in stopped]), limits=Limits(lateness_ms=120_000))
+    db = apsw.Connection(str(path))
+    final = dict(
+        db.execute("SELECT minute - ?, final FROM minute WHERE asset = 'press'", (START // 60_000,)).fetchall()
+    )
+    db.close()
+    assert [final[n] for n in range(14)] == [1] * 6 + [0] * 8
+
+
+async def test_old_facts_are_forgotten_and_what_comes_for_their_time_is_refused(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    hour = 3_600_000
+    start = START // hour * hour
+    records = []
+    for n in range(6):
+        records += kit.records(kit.run(90, start_ms=start + n * hour), first=len(records) + 1)
+    limits = Limits(facts_ms=2 * hour, minutes_ms=4 * hour)
+    await fed(kit, path, records, limits=limits)
+    db = apsw.Connection(str(path))
+    hours = {h - start // hour for (h,) in db.execute("SELECT hour FROM fact WHERE owner = 'press'").fetchall()}
+    first = db.execute("SELECT min(minute) FROM minute WHERE asset = 'press'").fetchall()[0][0] * 60_000
+    db.close()
+    assert 0 not in hours
+    assert {3, 4, 5} <= hours
+    assert first >= start + hour
+    before = rows_of(path, "press")
+    late = [kit.reading("press/total", start + 30_000, 9.0)]
+    await fed(kit, path, kit.records(late, first=len(records) + 1), limits=limits)
+    assert rows_of(path, "press") == before
+
+
+async def test_bad_readings_end_what_was_known_and_are_counted(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(300)
+    dark = range(START + 100_000, START + 130_000)
+    rows = [(tag, t, None if tag in kit.ids.values() and t in dark else v) for tag, t, v in rows]
+    await fed(kit, path, kit.records(rows))
+    stored = rows_of(path, "press")
+    assert stored == expected(kit, rows, path, "press")
+    assert total(stored, "facts_bad") == 4 * 30
+    assert np.isclose(total(stored, "time_unknown") / 1e6, 30.0, atol=1.1)
