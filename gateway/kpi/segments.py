@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass
 from gateway.kpi.facts import FOREVER_MS, Series, text_code
-from gateway.kpi.roles import AssetModel, Binding, Hold, TimeClass
 
 POLLS_HELD: Final = 3
 PROOF_GAP_MS: Final = 75_000

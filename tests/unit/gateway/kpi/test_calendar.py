@@ -73,6 +73,13 @@ def test_a_break_over_midnight_is_taken_out_on_both_sides() -> None:
     ]
 
 
+def test_a_break_that_began_yesterday_is_taken_out_of_today() -> None:
+    found = calendar(days="mon", breaks=["23:45-00:15"])
+    assert found.planned(at("2026-05-03T20:00"), at("2026-05-05T07:00")) == [
+        (at("2026-05-04T00:15"), at("2026-05-04T23:45"))
+    ]
+
+
 def test_shifts_that_start_on_a_holiday_are_not_planned() -> None:
     found = calendar(shifts=THREE_SHIFTS, holidays=["2026-05-01"])
     assert found.planned(at("2026-05-01T00:00"), at("2026-05-02T08:00")) == [

@@ -145,3 +145,18 @@ def test_every_row_is_made_of_bucket_quantities_and_says_what_it_needs() -> None
     for kpi in CATALOGUE:
         assert {*kpi.numerator, *kpi.denominator, *kpi.high} <= set(quantities)
     assert [kpi.id for kpi in CATALOGUE] == list(available(machine()))
+
+
+def test_the_guide_names_every_kpi_and_every_quantity() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "kpi.md").read_text()
+    names = [*(kpi.id for kpi in CATALOGUE), *quantities]
+    assert [name for name in names if f"`{name}`" not in guide] == []
+
+
+def test_the_examples_of_the_guide_are_right() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "kpi.md").read_text()
+    example = yaml.safe_load(guide.split("```yaml example\n")[1].split("```")[0])
+    results = evaluate(example["sums"], GRID)
+    shown = example["results"]
+    assert {name: round(results[name].value or 0, 4) for name in shown} == shown
+    assert {kpi.id for kpi in CATALOGUE} <= set(shown)

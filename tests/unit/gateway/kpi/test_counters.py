@@ -53,6 +53,10 @@ def test_readings_that_bunch_up_are_not_rejected() -> None:
     assert counted(10, 40, seconds=0.005, ideal_us=2_000_000) == [0, 30]
 
 
+def test_a_counter_that_falls_below_nothing_counts_nothing() -> None:
+    assert counted(5, -3, 1) == [0, 0, 4]
+
+
 def test_bad_readings_are_stepped_over() -> None:
     assert counted(10, np.nan, 13) == [0, 3]
 

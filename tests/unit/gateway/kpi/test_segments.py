@@ -46,6 +46,11 @@ def test_a_lost_session_makes_time_unknown_from_the_last_proof_of_life_until_it_
     assert seen(what) == [(0, 60, "producing"), (60, 200, "unknown"), (200, 240, "producing")]
 
 
+def test_a_lost_session_counts_even_when_it_is_back_soon() -> None:
+    what = history(machine("state", hold=ON_CHANGE), 120, {0: 1, 30: 1, 60: 1, 70: 0, 90: 1}, state={0: 1})
+    assert seen(what) == [(0, 60, "producing"), (60, 90, "unknown"), (90, 120, "producing")]
+
+
 def test_proofs_too_far_apart_prove_nothing_between_them() -> None:
     session = {0: 1, 30: 1, 106: 1, 136: 1}
     what = history(machine("state", hold=ON_CHANGE), 140, session, state={0: 1})
@@ -81,6 +86,11 @@ def test_no_segment_reaches_beyond_the_horizon() -> None:
 def test_a_bad_reading_makes_time_unknown_until_the_next_good_one() -> None:
     what = history(machine("state"), 60, state={0: 1, 20: None, 50: 3})
     assert seen(what) == [(0, 20, "producing"), (20, 50, "unknown"), (50, 60, "idle")]
+
+
+def test_a_bad_reading_is_not_the_state_zero() -> None:
+    what = history(machine("state", state_map={"0": TimeClass.IDLE}), 60, state={0: 0, 20: None})
+    assert seen(what) == [(0, 20, "idle"), (20, 60, "unknown")]
 
 
 def test_time_before_the_first_fact_and_without_any_is_unknown() -> None:
