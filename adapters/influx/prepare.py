@@ -19,6 +19,8 @@ _LOG = logging.getLogger("lineside.influx")
 _FLAG: Final = re.compile(rb'^flag\{name="([^"]+)", value="([^"]*)"', re.MULTILINE)
 _DAY_NS: Final = 86_400 * 10**9
 _RETENTION_DAYS: Final = {"h": 1 / 24, "d": 1, "w": 7, "": 31, "M": 31, "y": 365}
+# A token that may only write cannot look; whether the bucket is there, the first write tells.
+_UNSEEN: Final = "bucket %r can be neither found nor created with this token: %s"
 # The client's calls run in a thread, which nobody can cancel: they must end before a shutdown is late.
 _SETUP_LIMIT_S: Final = 2.0
 
@@ -62,9 +64,12 @@ async def prepare_influx(http: Http, login: Login, config: InfluxConfig) -> Targ
     ping = await http.get("/ping")
     if ping.status not in {200, 204}:
         raise NotConnected(complaint(ping))
+    told = ping.headers.get("X-Influxdb-Version", "")
+    if not told:
+        raise NotConnected(f"{config.url} answers, but not as InfluxDB does: check `url`")
     version = config.version
     if version == "auto":
-        version = 1 if ping.headers.get("X-Influxdb-Version", "").startswith("1.") else 2
+        version = 1 if told.startswith("1.") else 2
     if version == 1:
         return await _prepare_v1(http, config)
     return await _prepare_v2(login, config)
@@ -101,6 +106,7 @@ async def _prepare_v2(login: Login, config: InfluxConfig) -> Target:
 
 
 def _find_or_create_bucket(login: Login, config: InfluxConfig) -> None:
+    from influxdb_client.client.exceptions import InfluxDBError
     from influxdb_client.client.influxdb_client import InfluxDBClient
     from influxdb_client.rest import ApiException
     from urllib3.exceptions import HTTPError
@@ -116,8 +122,9 @@ def _find_or_create_bucket(login: Login, config: InfluxConfig) -> None:
         except ApiException as exc:
             if exc.status not in {403, 404, 405}:
                 raise NotConnected(f"bucket {config.bucket!r}: answered {exc.status} {exc.reason}") from exc
-            # A token that may only write cannot look; whether the bucket is there, the first write tells.
-            _LOG.warning("bucket %r can be neither found nor created with this token: %s", config.bucket, exc.reason)
+            _LOG.warning(_UNSEEN, config.bucket, exc.reason)
+        except InfluxDBError as exc:  # the organisation cannot be seen
+            _LOG.warning(_UNSEEN, config.bucket, exc.message)
         except HTTPError as exc:
             raise NotConnected(f"{config.url} cannot be reached: {exc}") from exc
 

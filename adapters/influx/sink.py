@@ -14,7 +14,7 @@ from adapters.influx.config import InfluxConfig, VictoriaConfig
 from adapters.influx.encode import INFLUX, VICTORIA, Encoder
 from adapters.influx.http import Http, Login
 from adapters.influx.prepare import Target, prepare_influx, prepare_victoria
-from adapters.influx.verdict import Verdict, hold_s, judge, refused_all
+from adapters.influx.verdict import Verdict, complaint, hold_s, judge, refused_all
 from gateway.model import Batch, Site, TagTable, is_good
 from gateway.ports import Clock, NotConnected, Rejected
 
@@ -110,17 +110,15 @@ class LineSink:
         encoded = self._encoder.encode(batch)
         if not encoded.lines:
             return _Answer(Verdict.STORED, encoded.dropped)
-        body = encoded.body
-        packed = (
-            igzip.compress(body, 1) if len(body) < _IN_A_THREAD else await asyncio.to_thread(igzip.compress, body, 1)
-        )
+        packed = await _compressed(encoded.body)
         reply = await self._http.post(self._target.path, self._target.params, packed, zipped=True)
         self._hold_until = self._clock.monotonic() + hold_s(reply.headers, self._clock.wall_ns())
         verdict = judge(reply)
-        clean = bool(is_good(batch.quality).all())  # no row has a second line
-        return _Answer(
-            verdict, encoded.dropped, reply.text, clean and refused_all(reply.text, encoded.lines, len(batch))
-        )
+        if verdict is Verdict.STORED:
+            return _Answer(verdict, encoded.dropped)
+        one_line_each = bool(is_good(batch.quality).all())
+        everything = one_line_each and refused_all(reply.text, encoded.lines, len(batch))
+        return _Answer(verdict, {}, complaint(reply), everything)
 
     def _split(self, batch: Batch, part: Rows, verdict: Verdict) -> list[Rows]:
         """Two smaller parts, the one to send first at the end; rows of tags that were refused before go apart."""

@@ -50,7 +50,8 @@ class Store:
         self.asked.append(f"{request.method} {request.path}")
         self.logins.append(request.headers.get("Authorization", ""))
         if request.path in {"/ping", "/health"}:
-            return web.Response(status=200, headers={"X-Influxdb-Version": self.version})
+            version = {"X-Influxdb-Version": self.version} if self.version else {}
+            return web.Response(status=200, headers=version)
         if request.path in {"/write", "/api/v2/write"}:
             return await self.write(await request.read())
         status, body = self.answers.get(f"{request.method} {request.path}", (404, None))
@@ -335,17 +336,32 @@ async def test_a_missing_bucket_is_created(missing: tuple[int, object]) -> None:
     assert store.asked[-1] == "POST /api/v2/buckets"
 
 
-async def test_a_token_that_may_only_write_is_enough(caplog: pytest.LogCaptureFixture) -> None:
-    forbidden = (403, {"code": "forbidden", "message": "insufficient permissions"})
+@pytest.mark.parametrize(
+    ("organisations", "creation"),
+    [
+        ((200, ORG), (403, {"code": "forbidden", "message": "insufficient permissions"})),
+        ((200, {"orgs": []}), (500, None)),
+        ((404, {"code": "not found", "message": "organization name plant not found"}), (500, None)),
+    ],
+)
+async def test_a_token_that_may_only_write_is_enough(
+    organisations: tuple[int, object], creation: tuple[int, object], caplog: pytest.LogCaptureFixture
+) -> None:
     answers = {
         "GET /api/v2/buckets": (200, {"buckets": []}),
-        "GET /api/v2/orgs": (200, ORG),
-        "POST /api/v2/buckets": forbidden,
+        "GET /api/v2/orgs": organisations,
+        "POST /api/v2/buckets": creation,
     }
     async with serving(Store(answers=answers)) as store, sink(influx2(store), table(*PLANT)) as line_sink:
         await line_sink.write(poll(5, recent_ns()))
     assert len(store.fields) == 5
     assert "can be neither found nor created" in caplog.text
+
+
+async def test_a_server_that_is_no_influxdb_is_told_apart() -> None:
+    async with serving(Store(version="")) as store, sink(influx2(store), table(*PLANT), connected=False) as made:
+        with pytest.raises(NotConnected, match="not as InfluxDB does: check `url`"):
+            await made.connect()
 
 
 async def test_a_wrong_token_is_no_connection() -> None:
