@@ -96,7 +96,7 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
     consumers = [Link(name, clock) for name in ("kpi", "history", *config.sinks)]
     health = Health(journal, clock, sources, consumers)
     starts = [("kpi", False), ("history", False), *((n, sink.from_ == "now") for n, sink in config.sinks.items())]
-    await journal.open(starts, [*config.tags, *health.tags()])
+    await journal.open(starts, config.tags)
     history = History(
         config.data_file("history.db"), journal.tags, retention_raw_s=root.retention.readings, clock=clock
     )
@@ -126,6 +126,7 @@ def _start(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
     presences = []
     for name, section in config.sources.items():
         source = build(SOURCES, section.kind)(name, section, journal.tags, config.library, clock)
+        gateway.health.counters[name] = source.counters
         presence = Presence(journal.tags.id_of(session(name).name), clock)
         presences.append((links[name], presence))
         work = ingest(source, journal, clock, links[name], presence)

@@ -1,8 +1,8 @@
 """The gateway's own health: its proof of life and its counters, journalled like any other readings."""
 
 import resource
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.flow.link import Link
 from gateway.journal import Ledger, SqliteJournal
@@ -18,12 +18,9 @@ WAITING_BYTES = Tag("gateway/waiting_bytes", TagType.INT, "B")
 PEAK_RSS_BYTES = Tag("gateway/peak_rss_bytes", TagType.INT, "B")
 
 
-def source_tags(source: str) -> tuple[Tag, ...]:
-    """Counters of one source since the start."""
-    return tuple(
-        Tag(f"source/{source}/{what}", TagType.INT, counter=True, source=source)
-        for what in ("readings", "rejects", "losses")
-    )
+def counter(source: str, what: str) -> Tag:
+    """One of a source's own counters since the start."""
+    return Tag(f"source/{source}/{what}", TagType.FLOAT, counter=True, source=source)
 
 
 def lag(consumer: str) -> Tag:
@@ -33,21 +30,21 @@ def lag(consumer: str) -> Tag:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the gateway knows about itself; `sources` and `consumers` are the links that `flow` keeps."""
+    """What the gateway knows about itself.
+
+    sources, consumers  the links that `flow` keeps
+    counters            source name → what that source counts about itself, see `Source.counters`
+    """
 
     journal: SqliteJournal
     clock: Clock
     sources: Sequence[Link]
     consumers: Sequence[Link]
-
-    def tags(self) -> list[Tag]:
-        """Every tag that `report` writes."""
-        own = [ALIVE, JOURNAL_BYTES, WAITING_BYTES, PEAK_RSS_BYTES]
-        counters = [tag for link in self.sources for tag in source_tags(link.name)]
-        return own + counters + [lag(link.name) for link in self.consumers]
+    counters: dict[str, Callable[[], Mapping[str, float]]] = field(default_factory=dict)
 
     async def report(self) -> None:
         """Journals the proof of life every 10 s, and once a minute the counters with it; for ever."""
+        await self.journal.register([ALIVE])
         counters_at = self.clock.monotonic()
         while True:
             counted = self.clock.monotonic() >= counters_at
@@ -55,7 +52,7 @@ class Health:
             builder.add(self._id(ALIVE), self.clock.wall_ns(), 1.0)
             if counted:
                 counters_at += _COUNTERS_EVERY_S
-                self._count(builder, await self.journal.ledger())
+                await self._count(builder, await self.journal.ledger())
             await self.journal.append(Delivery(builder.build()), _PRODUCER)
             await self.clock.sleep(_ALIVE_EVERY_S)
 
@@ -89,17 +86,21 @@ class Health:
     def _id(self, tag: Tag) -> int:
         return self.journal.tags.id_of(tag.name)
 
-    def _count(self, builder: BatchBuilder, ledger: Ledger) -> None:
-        now = self.clock.wall_ns()
-        builder.add(self._id(JOURNAL_BYTES), now, ledger.bytes)
-        builder.add(self._id(WAITING_BYTES), now, self.journal.waiting_bytes())
-        builder.add(self._id(PEAK_RSS_BYTES), now, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    async def _count(self, builder: BatchBuilder, ledger: Ledger) -> None:
+        values: dict[Tag, float] = {
+            JOURNAL_BYTES: ledger.bytes,
+            WAITING_BYTES: self.journal.waiting_bytes(),
+            PEAK_RSS_BYTES: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
         for link in self.sources:
-            for tag, value in zip(source_tags(link.name), (link.readings, link.rejects, link.losses), strict=True):
-                builder.add(self._id(tag), now, value)
+            own = self.counters[link.name]() if link.name in self.counters else {}
+            counted = {"readings": link.readings, "rejects": link.rejects, "losses": link.losses}
+            values |= {counter(link.name, what): value for what, value in (counted | dict(own)).items()}
         buffered = {account.consumer: account.buffered for account in ledger.accounts}
-        for link in self.consumers:
-            builder.add(self._id(lag(link.name)), now, buffered.get(link.name, 0))
+        values |= {lag(link.name): buffered.get(link.name, 0) for link in self.consumers}
+        await self.journal.register(values)
+        for tag, value in values.items():
+            builder.add(self._id(tag), self.clock.wall_ns(), value)
 
 
 def _link(link: Link) -> dict[str, object]:

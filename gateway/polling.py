@@ -24,7 +24,6 @@ async def print_poll(config: Config, only: str | None, console: Console) -> None
         source = build(SOURCES, section.kind)(name, section, tags, config.library, SystemClock())
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                await source.connect()
                 console.print(_table(name, await source.poll()))
         except (NotConnected, TimeoutError) as exc:
             console.print(f"{name}: not connected: {str(exc) or 'no answer in time'}", style="red", markup=False)

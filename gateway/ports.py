@@ -97,6 +97,10 @@ class Source(Protocol):
         """Delivers until the connection is lost (NotConnected) or the iterator is closed; called once per connect."""
         ...
 
+    def counters(self) -> Mapping[str, float]:
+        """What it counts about itself since the start, by name; journalled as `source/<name>/<counter>`."""
+        ...
+
     async def close(self) -> None:
         """Releases everything; safe to call in any state, more than once, within 2 s."""
         ...
@@ -118,7 +122,7 @@ class Pollable(Protocol):
     """A source that can show one read of everything."""
 
     async def poll(self) -> list[Polled]:
-        """Reads every tag once (event sources: listens up to 5 s) after `connect`. NotConnected: lost meanwhile."""
+        """Reads every tag once (event sources: listens up to 5 s), opening what it needs. NotConnected: says why."""
         ...
 
 

@@ -33,6 +33,11 @@ class Health:
         ordered = sorted(self._lateness)
         return ordered[(99 * (len(ordered) - 1) + 50) // 100]
 
+    def counters(self) -> dict[str, float]:
+        """All of it, by name."""
+        counts = ("polls", "overruns", "timeouts", "exceptions", "bad_replies", "quarantined")
+        return {name: getattr(self, name) for name in counts} | {"lateness_p99_s": self.lateness_p99_s}
+
     def late(self, seconds: float) -> None:
         """Notes how far behind its slot a poll began."""
         self._lateness.append(max(0.0, seconds))

@@ -1,7 +1,7 @@
 """A Modbus device as a Source: polls its groups on time and hands over batches."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import groupby
 
 import numpy as np
@@ -81,6 +81,10 @@ class ModbusSource:
     async def close(self) -> None:
         """Leaves the endpoint; the last source closes the connection."""
         await self._endpoint.leave(self._user)
+
+    def counters(self) -> Mapping[str, float]:
+        """See `ports.Source`."""
+        return self.health.counters()
 
     async def poll(self) -> list[Polled]:
         """Reads every point once. NotConnected: nothing came back."""

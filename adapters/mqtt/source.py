@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from adapters.mqtt.config import MqttConfig, TagPath
@@ -99,6 +99,10 @@ class MqttSource:
     async def close(self) -> None:
         """See `ports.Source`."""
         await self._connection.close()
+
+    def counters(self) -> Mapping[str, float]:
+        """See `ports.Source`."""
+        return asdict(self.health)
 
     async def poll(self) -> list[Polled]:
         """See `ports.Pollable`; listens in a short session of its own, so that a running gateway keeps its messages."""

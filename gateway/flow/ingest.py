@@ -1,8 +1,8 @@
 """From a source into the journal: connect, deliver, and when the connection is lost, back off and connect again."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from gateway.model import GOOD, Batch, Reason, bad
 from gateway.ports import Clock, Delivery, Journal, NotConnected, Source, Stage
 
 _CONNECT_TIMEOUT_S = 30.0
+_SETTLE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,51 @@ async def ingest(
 
 
 async def _pump(source: Source, journal: Journal, link: Link, stages: Sequence[Stage]) -> None:
-    async with aclosing(source.deliveries()) as deliveries:  # type: ignore[type-var]
-        async for delivery in deliveries:
-            batch = delivery.batch
-            for stage in stages:
-                batch = stage(batch)
-            link.readings += len(batch)
-            link.rejects += len(delivery.rejects)
-            await journal.append(replace(delivery, batch=batch), source.name)
+    """Delivers until the connection is lost; when told to end, lets what waits for its acknowledgement have it."""
+    owed = _Owed()
+    try:
+        async with aclosing(source.deliveries()) as deliveries:  # type: ignore[type-var]
+            async for delivery in deliveries:
+                batch = delivery.batch
+                for stage in stages:
+                    batch = stage(batch)
+                link.readings += len(batch)
+                link.rejects += len(delivery.rejects)
+                await journal.append(replace(delivery, batch=batch, ack=owed.watch(delivery.ack)), source.name)
+    except asyncio.CancelledError:
+        await owed.settled()
+        raise
     raise NotConnected("the source ended")
+
+
+class _Owed:
+    """Counts the acknowledgements that a source still waits for."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def watch(self, ack: Callable[[], None] | None) -> Callable[[], None] | None:
+        """The same acknowledgement, counted."""
+        if ack is None:
+            return None
+        self._count += 1
+        self._none.clear()
+
+        def counted() -> None:
+            ack()
+            self._count -= 1
+            if not self._count:
+                self._none.set()
+
+        return counted
+
+    async def settled(self) -> None:
+        """Returns when nothing is owed, or after a second: the broker then sends it again, and nothing is lost."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                await self._none.wait()
 
 
 async def prove_life(

@@ -89,8 +89,10 @@ def used_bytes(db: apsw.Connection) -> int:
 
 def open_readonly(path: Path) -> apsw.Connection:
     """A read-only connection to a journal that may be in use. FileNotFoundError: there is none yet."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no journal at {path}: the gateway has not run with this config yet")
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    db.set_busy_timeout(2000)
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        db.set_busy_timeout(2000)
+        row(db, "SELECT value FROM meta")
+    except (apsw.CantOpenError, apsw.SQLError) as exc:
+        raise FileNotFoundError(f"no journal at {path}: the gateway has not run with this config yet") from exc
     return db

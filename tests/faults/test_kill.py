@@ -6,12 +6,13 @@ import json
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiomqtt
+import apsw
 import numpy as np
 import pytest
 
@@ -96,19 +97,28 @@ class Run:
 
     def readings(self) -> int:
         """Readings in the journal so far."""
-        if not self.journal.exists():
+        try:
+            db = open_readonly(self.journal)
+        except FileNotFoundError:
             return 0
-        db = open_readonly(self.journal)
         found = sum(producer.ingested for producer in read_ledger(db).producers)
         db.close()
         return found
 
 
-def prepare(folder: Path, modbus: str, broker: str, client: str) -> Run:
+@asynccontextmanager
+async def prepared(folder: Path, modbus: str, broker: str) -> AsyncIterator[Run]:
+    """A gateway that can be started; whatever happens, its process does not outlive the test."""
     folder.mkdir()
     config = folder / "site.yaml"
-    config.write_text(CONFIG.format(modbus=modbus, broker=broker, client=client, period=PERIOD_MS))
-    return Run(config, folder / "log")
+    config.write_text(CONFIG.format(modbus=modbus, broker=broker, client=folder.name, period=PERIOD_MS))
+    gateway = Run(config, folder / "log")
+    try:
+        yield gateway
+    finally:
+        if gateway.process and gateway.process.returncode is None:
+            gateway.process.kill()
+            await gateway.process.wait()
 
 
 @asynccontextmanager
@@ -186,7 +196,7 @@ def records(run: Run) -> tuple[TagTable, list[Record]]:
 
 def minutes(kpi_db: Path, asset: str) -> dict[int, tuple[int, ...]]:
     """Minute → all its additive quantities."""
-    db = open_readonly(kpi_db)
+    db = apsw.Connection(str(kpi_db), flags=apsw.SQLITE_OPEN_READONLY)
     columns = [row[1] for row in db.execute("PRAGMA table_info(minute)")]
     wanted = [c for c in columns if c not in {"asset", "owner", "minute", "revision", "final", "model"}]
     owner = "asset" if "asset" in columns else "owner"
@@ -197,17 +207,24 @@ def minutes(kpi_db: Path, asset: str) -> dict[int, tuple[int, ...]]:
     return found
 
 
-async def from_scratch(config: Config, tags: TagTable, taken: list[Record], path: Path, dice: random.Random) -> None:
-    """kpi.db as a new engine makes it from the same readings in another order and other batches, some of them twice."""
+@dataclass
+class Nowhere:
+    """Takes an engine's results and forgets them."""
 
-    async def nothing(*_: object) -> None:
-        return None
+    tags: TagTable
 
-    async def append(delivery: Delivery, producer: str, seq: int | None) -> None:
+    async def register(self, tags: Iterable[Tag]) -> None:
+        return
+
+    async def append(self, delivery: Delivery, producer: str, seq: int | None = None) -> None:
         if delivery.ack:
             delivery.ack()
 
-    engine = Engine(path, models(config.root, tags), config.site, config.factors, tags, nothing, append, VirtualClock())
+
+async def from_scratch(config: Config, tags: TagTable, taken: list[Record], path: Path, dice: random.Random) -> None:
+    """kpi.db as a new engine makes it from the same readings in another order and other batches, some of them twice."""
+
+    engine = Engine(path, models(config.root, tags), config.site, config.factors, Nowhere(tags), VirtualClock())
     pieces = [piece for record in taken if record.producer != "kpi" for piece in split(record.batch, dice)]
     pieces += dice.sample(pieces, len(pieces) // 10)
     dice.shuffle(pieces)
@@ -236,9 +253,11 @@ def column(batch_list: list[Record], tags: TagTable, name: str) -> list[tuple[in
 async def test_kills_at_every_step_lose_nothing_and_change_no_bucket(tmp_path: Path) -> None:
     dice = random.Random(20261121)
     with running(mosquitto(tmp_path)) as broker:
-        async with plant(broker, tmp_path) as modbus:
-            victim = prepare(tmp_path / "victim", modbus, broker.url, "victim")
-            witness = prepare(tmp_path / "witness", modbus, broker.url, "witness")
+        async with (
+            plant(broker, tmp_path) as modbus,
+            prepared(tmp_path / "victim", modbus, broker.url) as victim,
+            prepared(tmp_path / "witness", modbus, broker.url) as witness,
+        ):
             await witness.start()
             await victim.start()
             await eventually(lambda: victim.readings() > 100 and witness.readings() > 100, 20)
@@ -288,7 +307,7 @@ def _unknown_is_the_outage(victim: Run, tags: TagTable, taken: list[Record]) -> 
     """(c) For the polled machine each silence is unknown after the hold time, and the counter bridges it."""
     facts = [at for at, _ in column(taken, tags, "press-01/state")]
     counts = column(taken, tags, "press-01/total_count")
-    db = open_readonly(victim.journal.with_name("kpi.db"))
+    db = apsw.Connection(str(victim.journal.with_name("kpi.db")), flags=apsw.SQLITE_OPEN_READONLY)
     (unknown_us, total, first, last) = db.execute(
         "SELECT sum(time_unknown), sum(total), min(minute), max(minute) FROM minute WHERE asset = 'press-01'"
     ).fetchone()
