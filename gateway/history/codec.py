@@ -8,6 +8,7 @@ has no body. Values are brought to integers in the shortest form that gives back
 """
 
 import zlib
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
@@ -20,8 +21,8 @@ from gateway.history.readings import Readings
 
 VERSION: Final = 1
 _LEVEL: Final = 1  # levels 3 and 9 gain less than 2 % on byte planes
-_SCALE: Final = (1.0, 0.1, 0.01, 0.001, 0.0001)
-_TENS: Final = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+_SCALE: Final = np.array([1.0, 0.1, 0.01, 0.001, 0.0001])
+_TENS: Final = np.array([1.0, 10.0, 100.0, 1000.0, 10000.0])
 _EXACT: Final = 2.0**53
 _SAMPLE: Final = 32
 
@@ -140,23 +141,34 @@ def _unpack(packed: _Column) -> NDArray[np.int64]:
 def _to_integers(value: NDArray[np.float64]) -> tuple[int, NDArray[np.int64]]:
     """The shortest form that gives every bit back, and the integers. float64[n] → (form, int64[n])."""
     with np.errstate(all="ignore"):
-        for form in _candidates(value[:: max(1, len(value) // _SAMPLE)]):
+        peak = max(float(value.max()), -float(value.min()))
+        for form in _likely(value[:: max(1, len(value) // _SAMPLE)]):
+            if form < _Form.BITS_32 and not peak * _TENS[form % _Form.SINGLE] < _EXACT:
+                continue
             integers = _apply(form, value)
-            if _same_bits(_to_values(form, integers), value):
+            if np.array_equal(_to_values(form, integers).view(np.int64), value.view(np.int64)):
                 return form, integers
     return _Form.BITS_64, value.view(np.int64)
 
 
-def _candidates(sample: NDArray[np.float64]) -> list[int]:
-    forms = [base + k for base in (_Form.DECIMAL, _Form.SINGLE, _Form.PRODUCT) for k in range(len(_TENS))]
-    return [form for form in (*forms, _Form.BITS_32) if _same_bits(_to_values(form, _apply(form, sample)), sample)]
+def _likely(sample: NDArray[np.float64]) -> Iterator[int]:
+    """The forms that give a sample back, shortest first; all numbers of decimals are tried at once."""
+    scaled = np.rint(sample * _TENS[:, np.newaxis])
+    quotient = scaled / _TENS[:, np.newaxis]
+    for form, back in (
+        (_Form.DECIMAL, quotient),
+        (_Form.SINGLE, quotient.astype(np.float32)),
+        (_Form.PRODUCT, scaled * _SCALE[:, np.newaxis]),
+    ):
+        yield from (form + np.flatnonzero((back == sample).all(axis=1))).tolist()
+    yield _Form.BITS_32
 
 
 def _apply(form: int, value: NDArray[np.float64]) -> NDArray[np.int64]:
     if form == _Form.BITS_32:
         return value.astype("<f4").view("<i4").astype(np.int64)
-    scaled = np.rint(value * _TENS[form % _Form.SINGLE])
-    return np.where(np.abs(scaled) < _EXACT, scaled, 0.0).astype(np.int64)
+    integers: NDArray[np.int64] = np.rint(value * _TENS[form % _Form.SINGLE]).astype(np.int64)
+    return integers
 
 
 def _to_values(form: int, integers: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -169,7 +181,3 @@ def _to_values(form: int, integers: NDArray[np.int64]) -> NDArray[np.float64]:
     value: NDArray[np.float64] = integers.astype(np.float64)
     value = value * factor if form >= _Form.PRODUCT else value / ten
     return value if form >= _Form.PRODUCT or form < _Form.SINGLE else value.astype(np.float32).astype(np.float64)
-
-
-def _same_bits(left: NDArray[np.float64], right: NDArray[np.float64]) -> bool:
-    return bool(np.array_equal(left.view(np.int64), right.view(np.int64)))

@@ -45,7 +45,7 @@ class History:
         max_size: int = 4 << 30,
         flush_every_s: float = 5.0,
         sync_every_s: float = 30.0,
-        open_bytes: int = 4_000_000,
+        open_bytes: int = 6_000_000,
         compaction: Compaction = Compaction(),  # noqa: B008  # frozen
     ) -> None:
         self._path = path
