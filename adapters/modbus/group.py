@@ -135,9 +135,10 @@ class PollGroup:
     async def _isolate(self, refused: Iterable[Block]) -> None:
         """Finds the points that the device refuses, and reads the others more carefully from now on."""
         for block in refused:
-            rows = block.points
-            alone = [Failure(Reason.DEVICE_EXCEPTION, "", 0, 2)] if len(rows) == 1 else await self._singly(rows)
-            for row, answer in zip(rows, alone, strict=True):
+            if len(block.points) == 1:
+                self._quarantine(block.points[0])
+                continue
+            for row, answer in zip(block.points, await self._singly(block.points), strict=True):
                 if _is_refusal(answer):
                     self._quarantine(row)
                 else:

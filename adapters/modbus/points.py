@@ -121,6 +121,7 @@ def _modulus(config: PointConfig, value_type: ValueType) -> int:
     """Where a counter rolls over, in its unit; floats and 64-bit integers never live to do it."""
     if not config.counter or (config.modulus is None and ("int" not in value_type or WORDS[value_type] == 4)):
         return 0
+    # a tag's modulus is whole: with a scale like 0.01 one roll-over is off by less than half a unit
     return config.modulus or round(2 ** (16 * WORDS[value_type]) * abs(config.scale))
 
 

@@ -18,9 +18,8 @@ class Schedule:
 
     def next(self) -> tuple[int, float]:
         """The group to read next and when it is due; of two the more frequent one."""
-        return min(range(len(self._periods)), key=lambda i: (self._due(i), self._periods[i])), min(
-            self._due(i) for i in range(len(self._periods))
-        )
+        group = min(range(len(self._periods)), key=lambda i: (self._due(i), self._periods[i]))
+        return group, self._due(group)
 
     def done(self, group: int, now: float) -> int:
         """Notes that a group was read, and returns how many of its slots have passed unread by now."""
