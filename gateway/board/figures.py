@@ -67,13 +67,13 @@ def _bars(look: Look, kwh: list[float], starts: list[int], labels: list[str], th
 
 def _layout(starts: list[int], labels: list[str], theme: Theme) -> dict[str, Any]:
     every = 1 + len(starts) // 13
-    axis = {"fixedrange": True, "gridcolor": _GRID[theme], "zeroline": False}
+    axis = {"fixedrange": True, "automargin": True, "gridcolor": _GRID[theme], "zeroline": False}
     return {
         "barmode": "stack",
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": _INK[theme], "size": 14, "family": "system-ui, sans-serif"},
-        "margin": {"l": 48, "r": 8, "t": 8, "b": 32},
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "showlegend": False,
         "dragmode": False,
         "xaxis": axis

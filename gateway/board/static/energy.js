@@ -19,6 +19,7 @@ export function energy(container) {
     const answer = await fetch(`/api/v1/figures/energy?theme=${dark.matches ? "dark" : "light"}`);
     if (!answer.ok) return;
     const [figure, library] = [await answer.json(), await plotly()];
+    figure.layout.font.size = parseFloat(getComputedStyle(container).fontSize);
     await library.react(container, figure.data, figure.layout, { displayModeBar: false, responsive: true });
     container.dataset.ready = "true";
   }

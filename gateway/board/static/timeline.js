@@ -5,7 +5,7 @@ import { lasting } from "./format.js";
 
 const AHEAD_MS = 75000; // room at the right for what arrives until the next fetch
 const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480];
-const TICK_PX = 64;
+const TICK_EM = 4.2;
 
 export function timeline(container, legend, words, clock) {
   const axis = h("div", { class: "axis", "aria-hidden": "true" });
@@ -39,7 +39,7 @@ export function timeline(container, legend, words, clock) {
 
   function drawAxis() {
     const minutes = (span.to - span.from) / 60000;
-    const room = Math.max(2, axis.clientWidth / TICK_PX);
+    const room = Math.max(2, axis.clientWidth / (TICK_EM * parseFloat(getComputedStyle(axis).fontSize)));
     const step = STEPS_MIN.find((size) => minutes / size <= room) ?? 1440;
     const [hour, minute] = clock.minute(span.from).split(":").map(Number);
     const first = span.from + ((step - ((hour * 60 + minute) % step)) % step) * 60000;

@@ -99,13 +99,8 @@ def stored_plant(path: Path) -> None:
             **numbers,
         )
         for owner in ("press-01", "line/stamping"):
-            shift = {
-                "business_date": "2026-06-03",
-                "shift": "day",
-                "from_ms": SHIFT_MS,
-                "to_ms": SHIFT_MS + 8 * HOUR_MS,
-            }
-            _insert(db, "shift", asset=owner, **shift, **numbers)
+            span = {"from_ms": SHIFT_MS, "to_ms": SHIFT_MS + 8 * HOUR_MS}
+            _insert(db, "shift", asset=owner, business_date="2026-06-03", shift="day", **span, **numbers)
             times = {"first_ms": SHIFT_MS, "newest_ms": NOW_MS, "horizon_ms": NOW_MS, "closed_ms": NOW_MS}
             _insert(db, "progress", owner=owner, **times, final_ms=NOW_MS - 900_000, sealed_ms=0)
 
