@@ -87,7 +87,9 @@ class ModbusSource:
         return self.health.counters()
 
     async def poll(self) -> list[Polled]:
-        """Reads every point once. NotConnected: nothing came back."""
+        """Reads every point once; connects first where that has not happened. NotConnected: nothing came back."""
+        if not self._endpoint.is_open:
+            await self.connect()
         rows: list[Polled] = []
         for number in range(len(self._groups)):
             poll = await self._poll(number)

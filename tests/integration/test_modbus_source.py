@@ -23,6 +23,7 @@ from simulators.live import Live
 from simulators.plant import Plant
 from simulators.plc import press_face
 from simulators.registers import IEM3000, SDM630
+from tests.benchmarks import stub_plc
 from tests.clock import VirtualClock, settle
 from tests.integration.modbus_rig import HOST, Behaviour, Device, Request, device, honest, silent, word
 
@@ -339,6 +340,40 @@ async def test_one_read_of_everything_shows_raw_registers_beside_values() -> Non
     assert (rows["valve"].address, rows["valve"].raw) == ("coil 9", f"{rows['valve'].value:.0f}")
     assert (rows["door"].address, rows["door"].value) == ("holding 2 bit 4", word(1, 3, 2) >> 4 & 1)
     assert (rows["gone"].raw, rows["gone"].value, rows["gone"].quality) == ("", None, bad(Reason.QUARANTINED))
+
+
+async def test_one_read_of_everything_connects_by_itself_and_says_when_it_cannot() -> None:
+    async with device() as plc:
+        source, _ = source_of(plc.endpoint, VirtualClock(), points=words(7))
+        assert [row.value for row in await source.poll()] == [word(1, 3, 7)]
+        plc.behave = silent
+        with pytest.raises(NotConnected, match="no answer for holding 7"):
+            await source.poll()
+        await source.close()
+
+
+async def test_the_stub_of_the_benchmarks_reads_as_its_profile_says(tmp_path: Path) -> None:
+    (tmp_path / "profiles/bench").mkdir(parents=True)
+    (tmp_path / "profiles/bench/stub.yaml").write_text(stub_plc.profile(300))
+    machine = stub_plc.Machine(0, 300)
+    server = await asyncio.get_running_loop().create_server(lambda: stub_plc.Session(machine), HOST, 0)
+    config = ModbusConfig(
+        endpoint=f"tcp://{HOST}:{server.sockets[0].getsockname()[1]}", profile="bench/stub", asset="press"
+    )
+    library = Library((tmp_path,))
+    tags = TagTable(enumerate(config.tags("stub", library)))
+    source = build("stub", config, tags, library, SystemClock())
+    seen = []
+    for seconds in (10.0, 55.0):
+        machine.refresh(seconds)
+        seen.append({row.tag.name.removeprefix("press/"): row for row in await source.poll()})
+    await source.close()
+    server.close()
+    assert [len(rows) for rows in seen] == [150, 150]
+    assert {row.quality for rows in seen for row in rows.values()} == {GOOD}
+    assert [rows["state"].value for rows in seen] == ["EXECUTE", "IDLE"]
+    assert [rows["total_count"].value for rows in seen] == [10, 50]
+    assert seen[0]["value_298"].value != seen[1]["value_298"].value
 
 
 NUMBERS = {
