@@ -117,10 +117,11 @@ class Engine:
         if not self._refreshing and self._live.due(self._clock.monotonic()):
             taken = self._intake.drain()
             self._refreshing = asyncio.get_running_loop().run_in_executor(self._thread, self._refresh, taken)
-        if self._refreshing:
-            await asyncio.wait([self._refreshing], timeout=_PATIENCE_S)
-            if self._refreshing.done():
-                self._snapshot, self._refreshing = self._refreshing.result(), None
+        refreshing = self._refreshing
+        if refreshing:
+            await asyncio.wait([refreshing], timeout=_PATIENCE_S)
+            if refreshing.done() and self._refreshing is refreshing:  # another caller may have been faster
+                self._snapshot, self._refreshing = refreshing.result(), None
         return self._snapshot
 
     async def between(self, asset: str, from_ms: int, to_ms: int) -> Between:
