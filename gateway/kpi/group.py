@@ -62,8 +62,7 @@ def regroup(
     first_ms = min(member.first_ms for member in members)
     closed_before_ms = before.closed_ms if before else first_ms // MINUTE_MS * MINUTE_MS
     closed_ms = max(closed_ms, closed_before_ms)
-    fresh = range(closed_before_ms // MINUTE_MS, closed_ms // MINUTE_MS)
-    minutes = {*fresh, *(minute for name in group.members for minute in changed.get(name, ()))}
+    minutes = {minute for name in group.members for minute in changed.get(name, ())}
     rows: dict[int, tuple[Row, str]] = {}
     for first, last in runs(sorted(minute for minute in minutes if minute * MINUTE_MS < closed_ms)):
         rows |= {minute: (row, "") for minute, row in _sums(store, group, first, last).items()}

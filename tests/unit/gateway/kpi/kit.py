@@ -134,7 +134,7 @@ class Kit:
                 rows.append(self.reading("weld/state", now + 11, state))
             if second % 7 == 0:
                 rows += [self.reading("weld/total", now + 13, total), self.reading("weld/good", now + 13, good)]
-            if second % 20 == 0:
+            if second % 47 == 0:
                 rows.append(self.reading("weld/energy", now + 17, round(energy, 4)))
             if second % 10 == 9:
                 rows.append(self.reading(self.alive, now + 20, 1.0))

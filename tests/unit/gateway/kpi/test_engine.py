@@ -145,6 +145,43 @@ async def test_every_minute_lost_for_a_while_is_right_when_it_arrives(tmp_path: 
             assert_ledger_equals_buckets(kit, path, asset)
 
 
+@pytest.mark.parametrize("role", ["press/state", "weld/state", "press/total", "weld/energy", "session", "only proof"])
+async def test_readings_of_one_role_alone_may_be_late(tmp_path: Path, role: str) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(1200)
+    tag = {"session": kit.session["cell"], "only proof": kit.ids["weld/state"]}.get(role) or kit.ids.get(role)
+    if role in {"session", "only proof"}:  # nothing else proves that the cell is there
+        quiet = {kit.ids[f"weld/{one}"] for one in ("state", "total", "good", "energy")} | {kit.session["cell"]}
+        rows = [row for row in rows if row[0] not in quiet - {tag} or row[1] < START + 5_000]
+    late = [row for row in rows if row[0] == tag and START + 120_000 <= row[1] < START + 840_000]
+    assert late
+    records = kit.records([row for row in rows if row not in late])
+    for number, row in enumerate(random.Random(5).sample(late, len(late))):
+        records += kit.records([row], first=records[-1].position + 1)
+        if number % max(1, len(late) // 12) == 0:  # the horizon moves on, so that the engine commits in between
+            rows.append((kit.alive, rows[-1][1] + 61_000, 1.0))
+            records += kit.records([rows[-1]], first=records[-1].position + 1)
+    await fed(kit, path, records)
+    for asset in ASSETS:
+        assert rows_of(path, asset) == expected(kit, rows, path, asset)
+        assert_ledger_equals_buckets(kit, path, asset)
+
+
+async def test_time_becomes_unknown_from_the_last_proof_of_life_on_without_a_new_fact(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    lost = START + 290_000  # 10 s before a minute ends, which is then closed as if the session went on
+    cell = {kit.session["cell"], *(kit.ids[f"weld/{role}"] for role in ("state", "total", "good", "energy"))}
+    rows = [row for row in kit.run(600) if row[0] not in cell or row[1] < lost]
+    proof = max(time for tag, time, _ in rows if tag in cell)
+    await fed(kit, path, kit.records(rows))
+    stored = rows_of(path, "weld")
+    assert stored == expected(kit, rows, path, "weld")
+    assert q(stored[START // 60_000 + 4], "time_unknown") == (START + 300_000 - proof) * 1000
+    assert_ledger_equals_buckets(kit, path, "weld")
+    revisions = [revision for _, revision, _ in kit.inbox.kpi("weld", "minute", "coverage")]
+    assert max(revisions) == 1
+
+
 async def test_ten_minutes_of_silence_are_unknown_time_and_counters_bridge_them(tmp_path: Path) -> None:
     kit, path = Kit(), tmp_path / "kpi.db"
     rows = kit.run(1500)
