@@ -27,8 +27,8 @@ _OLDEST_BLOCK = "SELECT min(from_ms) FROM block WHERE tag_group = ?"
 # One seek per minute: the key of `minute` starts with the time, so a range of it would pass every other tag's rows.
 _MINUTES = """
 WITH RECURSIVE span (number) AS (SELECT ? UNION ALL SELECT number + 1 FROM span WHERE number + 1 < ?)
-SELECT minute, count, sum, min, max, last, last_ms FROM span CROSS JOIN minute ON minute = number AND tag = ?"""
-_MINUTE_ENDS = "SELECT (SELECT min(minute) FROM minute), (SELECT max(minute) FROM minute)"
+SELECT number, count, sum, min, max, last, last_ms FROM span CROSS JOIN minute ON time_s = number * 60 AND tag = ?"""
+_MINUTE_ENDS = "SELECT (SELECT min(time_s) / 60 FROM minute), (SELECT max(time_s) / 60 FROM minute)"
 _LATEST = """
 SELECT name, unit, time_ms, value, text, quality FROM latest JOIN tag ON tag.id = latest.tag ORDER BY name, time_ms"""
 _KPI = """

@@ -6,14 +6,14 @@ from typing import Final
 import apsw
 
 from gateway.history.file import transaction
-from gateway.history.rollup import MINUTE_MS
+from gateway.history.rollup import MINUTE_MS, MINUTE_S
 
 _SLICE_CHUNKS: Final = 500
-_SLICE_MINUTES: Final = 5
+_SLICE_MINUTES_S: Final = 300
 
 _OLD_CHUNKS = "DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE to_ms < ? ORDER BY to_ms LIMIT ?)"
 _OLD_BLOCKS = "DELETE FROM block WHERE to_ms < ?"
-_OLD_MINUTES = "DELETE FROM minute WHERE minute < min(?, (SELECT min(minute) FROM minute) + ?)"
+_OLD_MINUTES = "DELETE FROM minute WHERE time_s < min(?, (SELECT min(time_s) FROM minute) + ?)"
 _OLD_KPIS = """
 WITH RECURSIVE each (owner) AS (
     SELECT min(owner) FROM kpi
@@ -40,7 +40,7 @@ class Retention:
         with transaction(db):
             db.execute(_OLD_CHUNKS, (raw_ms, _SLICE_CHUNKS))
             db.execute(_OLD_BLOCKS, (raw_ms,))
-            db.execute(_OLD_MINUTES, (minute_ms // MINUTE_MS, _SLICE_MINUTES))
+            db.execute(_OLD_MINUTES, (minute_ms // MINUTE_MS * MINUTE_S, _SLICE_MINUTES_S))
             db.execute(_OLD_KPIS, (minute_ms,))
 
     def make_room(self, db: apsw.Connection) -> bool:
@@ -51,7 +51,7 @@ class Retention:
         with transaction(db):
             db.execute(_OLD_CHUNKS, (forever, _SLICE_CHUNKS))
             if not db.changes():
-                db.execute(_OLD_MINUTES, (forever, _SLICE_MINUTES))
+                db.execute(_OLD_MINUTES, (forever, _SLICE_MINUTES_S))
             return bool(db.changes())
 
 

@@ -11,7 +11,8 @@ from gateway.model import is_usable
 
 _Numbers: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
 
-MINUTE_MS: Final = 60_000
+MINUTE_S: Final = 60
+MINUTE_MS: Final = 1000 * MINUTE_S
 
 
 @dataclass(frozen=True, slots=True)

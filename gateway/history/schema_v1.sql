@@ -8,10 +8,10 @@ CREATE INDEX tag_name ON tag (name);
 
 CREATE TABLE latest (tag INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, value REAL, text TEXT, quality INTEGER NOT NULL);
 
--- minute: minutes since 1970 UTC; last_ms: ms from the minute's start to its last reading.
+-- time_s: the minute's start, seconds since 1970 UTC; last_ms: ms from the minute's start to its last reading.
 -- Time leads the key, so that a flush appends to few pages whatever the number of tags.
 CREATE TABLE minute (
-    minute INTEGER NOT NULL,
+    time_s INTEGER NOT NULL,
     tag INTEGER NOT NULL,
     count INTEGER NOT NULL,
     sum REAL,
@@ -20,7 +20,7 @@ CREATE TABLE minute (
     last REAL NOT NULL,
     last_ms INTEGER NOT NULL,
     mean REAL AS (sum / count) VIRTUAL,
-    PRIMARY KEY (minute, tag)
+    PRIMARY KEY (time_s, tag)
 ) WITHOUT ROWID;
 
 CREATE TABLE kpi (
@@ -61,4 +61,4 @@ CREATE VIEW latest_named AS
 SELECT name, unit, time_ms / 1000.0 AS time_s, value, text, quality FROM latest JOIN tag ON tag.id = latest.tag;
 
 CREATE VIEW minute_named AS
-SELECT name, unit, minute * 60 AS time_s, count, min, mean, max, last FROM minute JOIN tag ON tag.id = minute.tag;
+SELECT name, unit, time_s, count, min, mean, max, last FROM minute JOIN tag ON tag.id = minute.tag;

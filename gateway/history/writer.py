@@ -8,7 +8,7 @@ import numpy as np
 from gateway.history.codec import encode
 from gateway.history.file import transaction
 from gateway.history.readings import Readings, edges
-from gateway.history.rollup import last_rows, steps
+from gateway.history.rollup import MINUTE_S, last_rows, steps
 from gateway.history.roster import KPI, NUMBER, TEXT, Roster
 from gateway.model import Batch, is_usable
 
@@ -20,8 +20,8 @@ INSERT INTO latest (tag, time_ms, value, text, quality) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (tag) DO UPDATE SET time_ms = excluded.time_ms, value = excluded.value, text = excluded.text,
     quality = excluded.quality WHERE excluded.time_ms >= time_ms"""
 _MINUTE = """
-INSERT INTO minute (minute, tag, count, sum, min, max, last, last_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (minute, tag) DO UPDATE SET count = count + excluded.count, sum = sum + excluded.sum,
+INSERT INTO minute (time_s, tag, count, sum, min, max, last, last_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (time_s, tag) DO UPDATE SET count = count + excluded.count, sum = sum + excluded.sum,
     min = min(min, excluded.min), max = max(max, excluded.max),
     last = iif(excluded.last_ms >= last_ms, excluded.last, last), last_ms = max(last_ms, excluded.last_ms)"""
 _KPI = """
@@ -91,7 +91,7 @@ def _write_latest(db: apsw.Connection, readings: Readings) -> None:
 
 def _write_minutes(db: apsw.Connection, numbers: Readings) -> None:
     m = steps(numbers)
-    columns = (m.step, m.tag, m.count, m.total, m.low, m.high, m.last, m.last_ms)
+    columns = (m.step * MINUTE_S, m.tag, m.count, m.total, m.low, m.high, m.last, m.last_ms)
     db.executemany(_MINUTE, zip(*(column.tolist() for column in columns), strict=True))
 
 

@@ -91,7 +91,7 @@ def content(path: Path) -> dict[str, object]:
         "latest": sql(path, "SELECT * FROM latest ORDER BY tag"),
         "minute": [
             (*row[:3], round(row[3], 6), *row[4:])
-            for row in sql(path, "SELECT minute, tag, count, sum, min, max, last, last_ms FROM minute")
+            for row in sql(path, "SELECT time_s, tag, count, sum, min, max, last, last_ms FROM minute")
         ],
         "kpi": sql(path, "SELECT * FROM kpi"),
     }
