@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,23 @@ async def test_a_power_cut_takes_nothing_that_was_called_durable(tmp_path: Path,
         await left.close()
     await store.close()
     assert 30 <= durable < 39
+
+
+async def test_the_durable_position_moves_only_with_a_flush_of_the_log_to_the_disk(
+    path: Path, clock: VirtualClock, synced: list[str]
+) -> None:
+    store = made.history(path, clock, flush_every_s=0, sync_every_s=30)
+    durable = store.position()
+    for n in range(1, 20):
+        await clock.advance(7)
+        synced.clear()
+        now_durable = await store.take([made.numbers(n, 1.0, start_ms=T0 + n)])
+        assert synced == (["history.db-wal"] if now_durable > durable else [])
+        durable = now_durable
+    synced.clear()
+    await store.close()
+    assert synced[0] == "history.db-wal"
+    assert durable == 15
 
 
 async def test_records_that_come_again_change_nothing(path: Path) -> None:
@@ -383,6 +401,39 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_reading_before_there_is_a_history_is_said(path: Path) -> None:
     with pytest.raises(NoHistory, match="no history yet"):
         open_to_read(path)
+
+
+class WatchedFile(apsw.VFSFile):
+    """A file of the operating system that tells when it is flushed to the disk."""
+
+    def __init__(self, name: str | apsw.URIFilename | None, flags: list[int], synced: list[str]) -> None:
+        super().__init__("unix", name, flags)
+        self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        self._synced = synced
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
+        self._synced.append(Path(self._name).name)
+        super().xSync(flags)
+
+
+class WatchedDisk(apsw.VFS):
+    """The disk of every connection that is opened from now on."""
+
+    def __init__(self, synced: list[str]) -> None:
+        super().__init__("watched", "unix", makedefault=True)
+        self._synced = synced
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> WatchedFile:  # noqa: N802
+        return WatchedFile(name, flags, self._synced)
+
+
+@pytest.fixture
+def synced() -> Iterator[list[str]]:
+    """Names of the files that were flushed to the disk, in order."""
+    names: list[str] = []
+    disk = WatchedDisk(names)
+    yield names
+    disk.unregister()
 
 
 @contextmanager
