@@ -106,7 +106,7 @@ def check(config: ConfigPath) -> None:
     """Check a config without starting anything; say which KPIs each asset will have, and what the others need."""
     from gateway.checking import print_check
 
-    print_check(load(config), _PLAIN)
+    sys.exit(not print_check(load(config), _PLAIN))
 
 
 @app.command()

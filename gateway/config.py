@@ -32,6 +32,10 @@ class SourceConfig(Protocol):
         """The tags that the source named `name` delivers. ValueError, UnknownName: says what to change."""
         ...
 
+    def check(self, library: Library) -> list[str]:
+        """What is wrong with the shared knowledge that it uses, such as a profile's examples; for `lineside check`."""
+        ...
+
 
 class SinkConfig(Protocol):
     """What every sink's config section offers besides its own keys."""

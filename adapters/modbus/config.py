@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from adapters.modbus.examples import check_examples
 from adapters.modbus.plan import Limits, plan
 from adapters.modbus.point import Point
 from adapters.modbus.points import PointConfig, PointDefaults, resolve
@@ -33,7 +34,12 @@ class ModbusConfig(Section):
         default_factory=dict, description="time between two reads, per poll group; fast: 1s and slow: 30s unless given"
     )
     timeout: Duration = Field(1.0, description="how long the device may take to answer one read")
-    pipeline: int = Field(1, ge=1, le=16, description="reads on their way at once; many devices bear only 1")
+    pipeline: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="reads on their way at once; above 1 only for devices that frame every reply well",
+    )
     max_registers: int = Field(125, ge=1, le=125, description="registers that the device gives in one read")
     max_gap: int = Field(16, ge=0, le=124, description="unused registers that are read along to save a request")
 
@@ -90,6 +96,10 @@ class ModbusConfig(Section):
         periods = self.periods(points)
         plan(points, self.limits)  # says so where a point is larger than a read may be
         return [self._tag(point, name, periods[point.group]) for point in points]
+
+    def check(self, library: Library) -> list[str]:
+        """What the examples of its profile say against it, one line each; for `lineside check`."""
+        return [] if self.profile is None else check_examples(load_profile(self.profile, library))
 
     def _tag(self, point: Point, source: str, period_s: float) -> Tag:
         return Tag(

@@ -188,6 +188,10 @@ class MqttConfig(Section):
         """The tags that this source delivers. name: the source's own name."""
         return [path.tag(tag, name) for tag, path in self.tags_.items()]
 
+    def check(self, library: Library) -> list[str]:
+        """Nothing beyond the config itself."""
+        return []
+
     def login(self, name: str) -> Login:
         """How to reach the broker as the source `name`."""
         tls, host, port = _split(self.broker)
