@@ -258,7 +258,7 @@ async def test_a_full_disk_changes_nothing_and_the_next_try_succeeds(tmp_path: P
     await one.take(records[:40])
     at = one.position()
     db.pragma("max_page_count", db.pragma("page_count"))
-    with pytest.raises(StoreFull, match="kpi.db cannot be written"):
+    with pytest.raises(StoreFull, match="cannot be written"):
         await one.take(records[40:])
     assert one.position() == at
     db.pragma("max_page_count", 1_000_000)
