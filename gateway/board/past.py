@@ -30,7 +30,7 @@ from gateway.board.timeline import Span, row
 DAY_MS: Final = 24 * HOUR_MS
 MAX_DAYS: Final = {"minute": 7, "hour": 92, "shift": 732, "day": 732}
 _ROW_PIXELS: Final = 1200
-_MIN_SPAN_MS: Final = 600_000
+_MIN_SPAN_MS: Final = 120_000
 
 When = Annotated[datetime | None, Query(description="ISO 8601 (without an offset: the site's time) or ms since 1970")]
 
@@ -147,7 +147,7 @@ def _first(assets: list[AssetNow], stored: dict[str, list[Span]], from_ms: int, 
     """Where the timeline begins: a gateway that was started a minute ago does not show an empty day."""
     begins = [spans[0][0] for a in assets for spans in (stored[a.asset], a.segments) if spans]
     first = max(from_ms, min(begins, default=from_ms))
-    return min(first - first % 60_000, to_ms - _MIN_SPAN_MS)
+    return min(first - first % 10_000, to_ms - _MIN_SPAN_MS)
 
 
 @router.get("/tags")

@@ -79,7 +79,7 @@ class BoardThread:
         sock.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The browser, shared by all tests of a process."""
     if not CHROMIUM.exists():

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 SIZE = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
 CUT_OFF = """() => [...document.querySelectorAll('.tile *, .bar *')]
-    .filter((e) => !e.closest('svg') && !['tile-line', 'tile-since', 'factor-bar', 'parts-bar'].includes(e.className))
+    .filter((e) => !e.closest('svg, .tile-name, .tile-line, .tile-since, .factor-bar, .parts-bar'))
     .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')
     .map((e) => `${e.className}: ${e.textContent} ${e.scrollWidth} > ${e.clientWidth}`)"""
 SPILLED = """() => [...document.querySelectorAll('.tile')].flatMap((tile) => {
@@ -70,6 +70,27 @@ def test_a_phone_shows_one_column_without_scrolling_sideways(running: BoardThrea
     assert page.evaluate(CUT_OFF) == []
     assert page.evaluate(SPILLED) == []
     assert phone.errors == []
+
+
+def test_long_numbers_and_names_stay_inside_their_places(running: BoardThread, wall: Viewer, phone: Viewer) -> None:
+    for machines in (4, 8):
+        plant = snapshot(machines)
+        for asset in plant["assets"]:
+            asset |= {"good": 123_456, "scrap": 1_234, "target": 130_000, "kw": 1234.5, "state": "S" * 40}
+            asset["kpis"] |= {
+                "sec": 0.005881,
+                "carbon_intensity": 0.00038751,
+                "oee": 1.0,
+                "oee_low": 1.0,
+                "oee_high": 1.0,
+            }
+            asset["asset"] += "-with-a-name-that-is-quite-long"
+        running.publish(plant)
+        for viewer in (wall, phone):
+            page = viewer.open(running.url)
+            expect(page.locator('[data-metric="carbon_intensity"] dd').first).to_have_text("0.00039")
+            assert page.evaluate(CUT_OFF) == []
+            assert page.evaluate(SPILLED) == []
 
 
 def test_the_numbers_of_the_snapshot_are_on_the_tile(running: BoardThread, wall: Viewer) -> None:

@@ -8,7 +8,7 @@ import { live } from "./live.js";
 import { tile } from "./tile.js";
 import { timeline } from "./timeline.js";
 
-const REFRESH_MS = 60000;
+const REFRESH_MS = 10000;
 const RETRY_MS = 3000;
 const at = (id) => document.getElementById(id);
 
@@ -78,11 +78,11 @@ async function start() {
   const bars = energy(at("energy"));
   const vitals = health(at("health"), at("alerts"), clock);
   let newest = 0;
-  let refreshed = -Infinity;
+  let refreshAt = 0;
 
   async function refresh() {
     const answer = await fetch("/api/v1/figures/timeline").catch(() => null);
-    if (answer?.ok) states.show(await answer.json());
+    if (answer?.ok) refreshAt = performance.now() + states.show(await answer.json());
     await bars.refresh();
   }
 
@@ -94,8 +94,8 @@ async function start() {
     showLines(at("lines"), snapshot.lines);
     vitals.update(snapshot.health);
     states.extend(snapshot.assets);
-    if (performance.now() - refreshed < REFRESH_MS) return;
-    refreshed = performance.now();
+    if (performance.now() < refreshAt) return;
+    refreshAt = performance.now() + REFRESH_MS;
     refresh().catch((problem) => console.warn(problem.message));
   }
 

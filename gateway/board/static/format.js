@@ -3,10 +3,13 @@
 export const UNKNOWN = "–";
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const huge = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
+const tiny = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
 
 export const known = (value) => typeof value === "number" && Number.isFinite(value);
-export const count = (value) => (known(value) ? grouped.format(value) : UNKNOWN);
-export const amount = (value) => (known(value) ? (Math.abs(value) >= 1000 ? grouped : short).format(value) : UNKNOWN);
+export const count = (value) => (known(value) ? (value < 1e6 ? grouped : huge).format(value) : UNKNOWN);
+export const amount = (value) => (known(value) ? digitsFor(Math.abs(value)).format(value) : UNKNOWN);
+const digitsFor = (size) => (size >= 1000 ? grouped : size >= 0.01 ? short : tiny);
 export const percent = (value) => (known(value) ? `${Math.round(value * 100)} %` : UNKNOWN);
 
 /** "62–71 %" where unknown time leaves both possible, else one number. */

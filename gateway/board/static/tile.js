@@ -45,6 +45,7 @@ export function tile(words) {
       element.dataset.asset = asset.asset;
       element.setAttribute("aria-label", `${asset.asset}: ${stateWord}, OEE ${percent(asset.kpis.oee)}`);
       put(name, asset.asset);
+      name.title = asset.asset;
       put(place, asset.line);
       put(word, stateWord);
       put(since, [asset.state, known(asset.since_ms) ? lasting(now - asset.since_ms) : ""].filter(Boolean).join(" · "));
@@ -89,6 +90,7 @@ function partsOf() {
       put(note, known(asset.scrap) ? `${count(asset.scrap)} scrap` : "");
       meter.style.visibility = aim === null ? "hidden" : "";
       level.style.width = `${aim === null ? 0 : Math.min(100, (100 * (asset.good ?? 0)) / aim)}%`;
+      element.dataset.long = String(good.textContent.length > 6 || target.textContent.length > 8);
       element.dataset.behind = String(aim !== null && (asset.good ?? 0) < 0.95 * aim);
     },
   };

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { lasting } from "./format.js";
 
-const AHEAD_MS = 75000; // room at the right for what arrives until the next fetch
+const REFRESH_MS = [5000, 60000]; // a short timeline moves fast
 const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480];
 const TICK_EM = 4.2;
 
@@ -47,7 +47,7 @@ export function timeline(container, legend, words, clock) {
     for (let at = first - (first % 60000); at < span.to; at += step * 60000) {
       const tick = h("span", { class: "tick" }, clock.minute(at));
       tick.style.left = `${percentOf(at)}%`;
-      if (at >= span.from) ticks.push(tick);
+      if (at >= span.from && percentOf(at) < 98) ticks.push(tick);
     }
     axis.replaceChildren(...ticks);
   }
@@ -59,8 +59,10 @@ export function timeline(container, legend, words, clock) {
   }
 
   return {
+    /** Draws the stored states; returns the ms after which to ask for them again. */
     show(answer) {
-      span = { from: answer.from_ms, to: answer.to_ms + AHEAD_MS };
+      const wait = Math.min(REFRESH_MS[1], Math.max(REFRESH_MS[0], (answer.to_ms - answer.from_ms) / 30));
+      span = { from: answer.from_ms, to: answer.to_ms + 1.25 * wait }; // room for what arrives until then
       for (const { asset, segments } of answer.rows) {
         const row = rowOf(asset);
         row.stored.replaceChildren(...segments.map(piece));
@@ -69,7 +71,9 @@ export function timeline(container, legend, words, clock) {
       container.replaceChildren(...answer.rows.map(({ asset }) => rowOf(asset).element), axis);
       drawAxis();
       drawLegend();
+      return wait;
     },
+    /** Draws the states that a snapshot brings over the stored ones. */
     extend(assets) {
       if (!span) return;
       for (const { asset, segments } of assets) {
