@@ -64,10 +64,10 @@ class Column:
         if from_ms >= self.complete_ms:
             return self.tail
         if to_ms >= FOREVER_MS:
-            self.tail = merge_all((store.facts(self.owner, self.role, from_ms, to_ms), *self.fresh))
+            self.tail = merge_all((store.chunks.window(self.owner, self.role, from_ms, to_ms), *self.fresh))
             self.complete_ms = from_ms
             return self.tail
-        return merge_all((store.facts(self.owner, self.role, from_ms, to_ms), *self.fresh))
+        return merge_all((store.chunks.window(self.owner, self.role, from_ms, to_ms), *self.fresh))
 
     def trim(self, from_ms: int) -> None:
         """Forgets what is older, but for the usable neighbour before it. Everything is in kpi.db by now."""

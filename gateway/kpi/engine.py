@@ -25,6 +25,7 @@ from gateway.ports import Clock, Delivery, Record
 
 _log = logging.getLogger("lineside.kpi")
 _CATCH_UP_FACTS: Final = 50_000
+_PENDING_FACTS: Final = 400_000  # 8 MB
 _COMMIT_S: Final = 5.0  # while catching up, minutes of the horizon pass faster than the disk should be written
 _OUTBOX_READ: Final = 20
 _PATIENCE_S: Final = 0.3
@@ -91,7 +92,7 @@ class Engine:
         for record in records:
             if record.position > self._intake.position:
                 self._intake.take(record.position, record.batch)
-                if self._intake.pending >= _CATCH_UP_FACTS:
+                if self._intake.pending >= _CATCH_UP_FACTS and self._due():
                     await self._commit()
         if self._due():
             await self._commit()
@@ -103,6 +104,7 @@ class Engine:
             await asyncio.wait([self._refreshing])
         await self._run(self._worker.absorb, self._intake.drain())
         await self._run(self._worker.commit, self._acked_seq)
+        self._position = self._worker.position
         await self._run(self._worker.close)
         await asyncio.to_thread(self._thread.shutdown)
 
@@ -137,24 +139,28 @@ class Engine:
     # inside ---------------------------------------------------------------------------------------------------------
 
     def _due(self) -> bool:
-        horizon_ms = self._intake.newest_ms if self._intake.presence_ms is None else self._intake.presence_ms
-        minute = (horizon_ms - SETTLE_MS) // MINUTE_MS
+        """Whether a minute can be closed, but not too often while old minutes rush by; or memory wants it."""
+        if self._closable_minute() == self._committed_minute:
+            return self._intake.pending >= _PENDING_FACTS
         waited_s = self._clock.monotonic() - self._committed_at
-        return minute > self._committed_minute and waited_s >= self._commit_every_s
+        return waited_s >= self._commit_every_s or self._intake.pending >= _CATCH_UP_FACTS
+
+    def _closable_minute(self) -> int:
+        horizon_ms = self._intake.newest_ms if self._intake.presence_ms is None else self._intake.presence_ms
+        return (horizon_ms - SETTLE_MS) // MINUTE_MS
 
     async def _commit(self) -> None:
+        minute = self._closable_minute()
         await self._run(self._worker.absorb, self._intake.drain())
-        horizon_ms = self._intake.newest_ms if self._intake.presence_ms is None else self._intake.presence_ms
         await self._run(self._worker.commit, self._acked_seq)
         self._position = self._worker.position
-        self._committed_minute = (horizon_ms - SETTLE_MS) // MINUTE_MS
-        self._committed_at = self._clock.monotonic()
+        self._committed_minute, self._committed_at = minute, self._clock.monotonic()
         await self._send()
 
     async def _send(self) -> None:
         """Appends what the outbox holds to the journal; rows are forgotten by the commit after the acknowledgement."""
-        while waiting := await self._run(self._worker.store.outbox, self._sent_seq, _OUTBOX_READ):
-            names = await self._run(self._worker.store.outbox_tags)
+        while waiting := await self._run(self._worker.store.outbox.read, self._sent_seq, _OUTBOX_READ):
+            names = await self._run(self._worker.store.outbox.tags)
             bodies = [body for _, body in waiting]
             tags = self._journal.tags
             await self._journal.register([names[n] for n in tags_of(bodies) if names[n].name not in tags])
@@ -174,7 +180,8 @@ class Engine:
         return found
 
     async def _run(self, call: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+        # shielded: a task that is cancelled must not take a step with it that waits for the thread, and its facts
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, call, *args))
 
 
 def needs(plant: Plant) -> dict[str, Mapping[str, str]]:

@@ -74,13 +74,13 @@ class Ledger:
 
     def _tag(self, store: Store, tag: Tag) -> int:
         if tag.name not in self._ids:
-            self._ids[tag.name] = store.outbox_tag(tag)
+            self._ids[tag.name] = store.outbox.tag(tag)
         return self._ids[tag.name]
 
     def flush(self, store: Store) -> None:
         """Writes what was collected as one batch of the outbox."""
         if len(self._builder):
-            store.put_outbox(encode(Header(PRODUCER), self._builder.build()))
+            store.outbox.put(encode(Header(PRODUCER), self._builder.build()))
 
     def forget(self) -> None:
         """After a transaction that failed: its results and outbox tags do not exist."""

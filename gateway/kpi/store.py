@@ -1,9 +1,8 @@
 """kpi.db: opening it, and what one transaction of the engine reads and writes. One thread owns the connection."""
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +11,11 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.kpi import facts
 from gateway.kpi.buckets import quantities
-from gateway.kpi.facts import Series
-from gateway.model import Tag, TagType
+from gateway.kpi.chunks import Chunks
+from gateway.kpi.outbox import Outbox
 
-_log = logging.getLogger("lineside.kpi")
 SCHEMA: Final = "1"
-_HOUR_MS: Final = 3_600_000
 COLUMNS: Final = ", ".join(quantities)
 Row = tuple[int, ...]
 """One int per quantity, in the order of `quantities`."""
@@ -78,6 +74,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.db = connect(path)
+        self.chunks = Chunks(self.db)
+        self.outbox = Outbox(self.db)
         self._texts = {float(code): str(text) for code, text in self.db.execute("SELECT id, text FROM text")}
 
     def close(self) -> None:
@@ -132,7 +130,9 @@ class Store:
 
     def set_progress(self, owner: str, progress: Progress) -> None:
         """Moves an owner on."""
-        self.db.execute("INSERT OR REPLACE INTO progress VALUES (?,?,?,?,?,?,?)", (owner, *astuple(progress)))
+        p = progress
+        row = (owner, p.first_ms, p.newest_ms, p.horizon_ms, p.closed_ms, p.final_ms, p.sealed_ms)
+        self.db.execute("INSERT OR REPLACE INTO progress VALUES (?,?,?,?,?,?,?)", row)
 
     def models(self, asset: str) -> list[tuple[int, str, str]]:
         """valid_from_ms, hash and json of an asset's models, oldest first."""
@@ -142,61 +142,6 @@ class Store:
     def add_model(self, asset: str, valid_from_ms: int, digest: str, text: str) -> None:
         """Records what an asset is from a time on."""
         self.db.execute("INSERT OR REPLACE INTO model VALUES (?,?,?,?)", (asset, valid_from_ms, digest, text))
-
-    # facts ----------------------------------------------------------------------------------------------------------
-
-    def put_facts(self, owner: str, role: str, part: int, series: Series) -> None:
-        """Adds a part to each hour that the facts touch. part: a number that no earlier commit used."""
-        hours = series.time_ms // _HOUR_MS
-        for hour in np.unique(hours).tolist():
-            body = facts.encode(series.at(np.flatnonzero(hours == hour)))
-            self._put_part(owner, role, hour, part, body)
-
-    def _put_part(self, owner: str, role: str, hour: int, part: int, body: bytes) -> None:
-        sql = "INSERT INTO fact (owner, role, hour, part, body) VALUES (?,?,?,?,?)"
-        self.db.execute(sql, (owner, role, hour, part, body))
-
-    def facts(self, owner: str, role: str, from_ms: int, to_ms: int) -> Series:
-        """The facts of these hours, with whole hours before and after up to one that has a usable fact."""
-        first, last = from_ms // _HOUR_MS, to_ms // _HOUR_MS
-        sql = "SELECT body FROM fact WHERE owner = ? AND role = ? AND hour BETWEEN ? AND ? ORDER BY hour, part"
-        inside = merged(body for (body,) in self.rows(sql, (owner, role, first, last)))
-        before = self._neighbour(owner, role, first, "hour < ? ORDER BY hour DESC")
-        after = self._neighbour(owner, role, last, "hour > ? ORDER BY hour")
-        return facts.merge_all((before, inside, after))
-
-    def _neighbour(self, owner: str, role: str, hour: int, where: str) -> Series:
-        found = Series.empty()
-        while not found.usable.any():
-            sql = f"SELECT hour FROM fact WHERE owner = ? AND role = ? AND {where} LIMIT 1"
-            row = self.db.execute(sql, (owner, role, hour)).fetchone()
-            if row is None:
-                break
-            hour = row[0]
-            sql = "SELECT body FROM fact WHERE owner = ? AND role = ? AND hour = ?"
-            found = facts.merge(found, merged(body for (body,) in self.rows(sql, (owner, role, hour))))
-        return found
-
-    def compact(self, before_ms: int, limit: int) -> None:
-        """Makes one part of all parts of an hour, for at most `limit` hours that ended before a time."""
-        sql = (
-            "SELECT owner, role, hour, max(part) FROM fact WHERE hour < ?"
-            " GROUP BY owner, role, hour HAVING count(*) > 1 LIMIT ?"
-        )
-        for owner, role, hour, part in self.rows(sql, (before_ms // _HOUR_MS, limit)):
-            key = (owner, role, hour)
-            parts = self.rows("SELECT body FROM fact WHERE owner = ? AND role = ? AND hour = ?", key)
-            body = facts.encode(merged(body for (body,) in parts))
-            self.db.execute("DELETE FROM fact WHERE owner = ? AND role = ? AND hour = ?", key)
-            self._put_part(owner, role, hour, part, body)
-
-    def forget_facts(self, owner: str, sealed_ms: int, limit: int) -> None:
-        """Deletes at most `limit` chunks before a time; each role keeps its last one, the neighbour of what follows."""
-        sql = (
-            "DELETE FROM fact WHERE id IN (SELECT f.id FROM fact f WHERE f.owner = ? AND f.hour <"
-            " (SELECT max(g.hour) FROM fact g WHERE g.owner = f.owner AND g.role = f.role AND g.hour < ?) LIMIT ?)"
-        )
-        self.db.execute(sql, (owner, sealed_ms // _HOUR_MS, limit))
 
     # buckets --------------------------------------------------------------------------------------------------------
 
@@ -262,39 +207,6 @@ class Store:
         sql += " ORDER BY from_ms DESC LIMIT 1"
         found = self.db.execute(sql, (asset, at_ms, kind, state, at_ms)).fetchone()
         return int(found[0]) if found else at_ms
-
-    # outbox ---------------------------------------------------------------------------------------------------------
-
-    def outbox_tag(self, tag: Tag) -> int:
-        """The outbox's own number of a tag, which the journal may not know yet."""
-        found = self.db.execute("SELECT id FROM outbox_tag WHERE name = ?", (tag.name,)).fetchone()
-        if found is None:
-            self.db.execute("INSERT INTO outbox_tag (name, type, unit) VALUES (?,?,?)", (tag.name, tag.type, tag.unit))
-            return self.db.last_insert_rowid()
-        return int(found[0])
-
-    def put_outbox(self, body: bytes) -> None:
-        """Adds a batch of results; its seq is never used again."""
-        self.db.execute("INSERT INTO outbox (body) VALUES (?)", (body,))
-
-    def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """seq and body of the oldest batches after a seq."""
-        sql = "SELECT seq, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
-        return self.rows(sql, (after, limit))
-
-    def outbox_tags(self) -> dict[int, Tag]:
-        """Every tag of the outbox by its number."""
-        found = self.db.execute("SELECT id, name, type, unit FROM outbox_tag")
-        return {number: Tag(name, TagType(kind), unit) for number, name, kind, unit in found}
-
-    def trim_outbox(self, seq: int) -> None:
-        """Forgets batches that the journal has."""
-        self.db.execute("DELETE FROM outbox WHERE seq <= ?", (seq,))
-
-
-def merged(bodies: Iterable[bytes]) -> Series:
-    """All facts of some chunks."""
-    return facts.merge_all([facts.decode(body) for body in bodies])
 
 
 def joined(segments: Iterable[SegmentRow]) -> list[SegmentRow]:

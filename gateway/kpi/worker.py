@@ -107,7 +107,7 @@ class Worker:
                         changed[group.owner] = self._post(found, progress)
                 self._ledger.flush(self.store)
                 self._tidy(progress)
-                self.store.trim_outbox(acked_seq)
+                self.store.outbox.trim(acked_seq)
                 self.store.put(part=part, position=self._taken, **self._about)
                 if self.presence_ms is not None:
                     self.store.put(presence_ms=self.presence_ms)
@@ -120,7 +120,7 @@ class Worker:
         columns = [column for book in self.books.values() for column in book.columns.values()]
         for column in (*columns, *self._sources.values()):
             if column.fresh:
-                self.store.put_facts(column.owner, column.role, part, merge_all(column.fresh))
+                self.store.chunks.put(column.owner, column.role, part, merge_all(column.fresh))
 
     def _close(self, book: AssetBook, closed: dict[str, Closed], progress: dict[str, Progress]) -> Sequence[int]:
         found = book.close(self.store, self.presence_ms, self.plant.limits)
@@ -147,11 +147,11 @@ class Worker:
         """Compaction and retention, a slice per commit."""
         if not progress:
             return
-        self.store.compact(min(p.closed_ms for p in progress.values()) - _HOUR_MS // 12, _COMPACT_HOURS)
+        self.store.chunks.compact(min(p.closed_ms for p in progress.values()) - _HOUR_MS // 12, _COMPACT_HOURS)
         for owner, after in progress.items():
             before = self.progress.get(owner, after)
             if after.newest_ms // _HOUR_MS != before.newest_ms // _HOUR_MS:
-                self.store.forget_facts(owner, after.sealed_ms, _FORGET_ROWS)
+                self.store.chunks.forget(owner, after.sealed_ms, _FORGET_ROWS)
                 self.store.forget_minutes(owner, after.newest_ms - self.plant.limits.minutes_ms, _FORGET_ROWS)
 
     def _settle(self, closed: Mapping[str, Closed], progress: dict[str, Progress]) -> None:

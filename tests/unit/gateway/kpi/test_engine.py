@@ -15,6 +15,7 @@ from gateway.kpi.asset import fingerprint
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.closing import Limits
 from gateway.kpi.config import CalendarConfig
+from gateway.kpi.recompute import recompute
 from gateway.kpi.store import StoreFull
 from tests.unit.gateway.kpi.kit import START, Kit, Readings, Row, dump, engine, fed, q, rows_of, total
 
@@ -132,6 +133,16 @@ async def test_late_readings_revise_the_minutes_they_touch_and_no_other(tmp_path
     assert revised == {minute * 60_000 + 1 for minute in minutes}
 
 
+async def test_the_file_alone_gives_its_own_minutes_once_more(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    start = START // 3_600_000 * 3_600_000 + 3_600_000 - 400_000  # over an hour's edge, so that chunks are merged
+    rows = kit.run(1200, start_ms=start)
+    random.Random(2).shuffle(late := [row for row in rows if row[1] % 7 == 0])
+    await fed(kit, path, kit.records([*[row for row in rows if row not in late], *late]))
+    again = await asyncio.to_thread(recompute, path)
+    assert again == {asset: rows_of(path, asset) for asset in ASSETS}
+
+
 async def test_every_minute_lost_for_a_while_is_right_when_it_arrives(tmp_path: Path) -> None:
     """Blocks of all roles arrive late, one after the other, in random order."""
     for seed in range(3):
@@ -241,6 +252,7 @@ async def test_a_minute_keeps_the_model_that_was_valid(tmp_path: Path) -> None:
     assert {model for _, model, *_ in found} == {old.hash, faster.hash}
     cycle = {old.hash: 1_000_000, faster.hash: 500_000}
     assert all(ideal == cycle[model] * parts for _, model, ideal, parts, _ in found)
+    assert (await asyncio.to_thread(recompute, path))["press"] == rows_of(path, "press")
     hashes = [model for _, model, *_ in sorted(found)]
     assert hashes == [old.hash] * hashes.count(old.hash) + [faster.hash] * hashes.count(faster.hash)
     complete = Kit()
