@@ -7,7 +7,7 @@ source ─▶ ingest ─▶ JOURNAL ─┬▶ "kpi"      facts → segments → 
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from gateway.journal import SqliteJournal
 from gateway.kpi.closing import Limits
 from gateway.kpi.engine import Engine
 from gateway.model import session
-from gateway.ports import Clock
+from gateway.ports import Clock, Consumer
 
 _CATCH_UP_S = 2.0
 
@@ -53,8 +53,9 @@ class Gateway:
         await asyncio.gather(*self.source_tasks, return_exceptions=True)
 
     async def caught_up(self, consumer: str) -> None:
-        """Returns when this consumer has taken everything that the journal holds now."""
+        """Returns when this consumer has taken everything that was appended so far."""
         link = next(link for link in self.health.consumers if link.name == consumer)
+        await self.journal.flush()
         newest = (await self.journal.ledger()).newest
         while link.position < newest:
             await self.clock.sleep(0.02)
@@ -100,7 +101,7 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
     history = History(
         config.data_file("history.db"), journal.tags, retention_raw_s=root.retention.readings, clock=clock
     )
-    stack.push_async_callback(history.close)
+    stack.push_async_callback(_finish, history, "history", journal)
     engine = Engine(
         config.data_file("kpi.db"),
         models(root, journal.tags),
@@ -115,8 +116,14 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
         ),
         constraints={name: line.constraint for name, line in root.lines.items() if line.constraint},
     )
-    stack.push_async_callback(engine.close)
+    stack.push_async_callback(_finish, engine, "kpi", journal)
     return Gateway(config, clock, journal, engine, history, health)
+
+
+async def _finish(consumer: Consumer, name: str, journal: SqliteJournal) -> None:
+    """Makes a consumer's file durable, and lets the journal know."""
+    await consumer.close()
+    await journal.ack(name, consumer.position())
 
 
 def _start(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
@@ -147,14 +154,12 @@ def _start(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
 
 
 async def _wind_down(gateway: Gateway) -> None:
-    """Acquisition first, then what is in the journal reaches the embedded stores; a hanging sink is not waited for."""
+    """Acquisition first; then what is in the journal reaches stores that take it, a hanging one is not waited for."""
     await gateway.stop_sources()
-    try:
+    names = [link.name for link in gateway.health.consumers if link.up]
+    with suppress(TimeoutError):
         async with asyncio.timeout(_CATCH_UP_S):
-            for consumer in ("kpi", "history"):
-                await gateway.caught_up(consumer)
-    except TimeoutError:
-        pass
+            await asyncio.gather(*(gateway.caught_up(name) for name in names))
     for task in gateway.other_tasks:
         task.cancel()
 

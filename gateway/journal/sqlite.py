@@ -15,7 +15,7 @@ from gateway.journal.accounting import Ledger, open_readonly, read_ledger, rows
 from gateway.journal.commit_rule import CommitRule
 from gateway.journal.database import Database
 from gateway.journal.writer import Append, Committed, Move, Writer
-from gateway.model import Tag, TagTable
+from gateway.model import Batch, Tag, TagTable
 from gateway.model.wire import Corrupt, decode
 from gateway.ports import Clock, Delivery, Outcome, Record
 
@@ -131,6 +131,12 @@ class SqliteJournal:
         """The books as of the last commit."""
         assert self._read_db
         return await asyncio.get_running_loop().run_in_executor(self._reader, read_ledger, self._read_db)
+
+    async def flush(self) -> None:
+        """Returns when everything that was appended so far is durable."""
+        done = asyncio.Event()
+        await self.append(Delivery(Batch.empty(), ack=done.set, window_share=1.0), "gateway")
+        await done.wait()
 
     def waiting_bytes(self) -> int:
         """Bytes accepted but not committed yet."""
