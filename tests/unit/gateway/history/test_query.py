@@ -10,6 +10,7 @@ import pytest
 
 from gateway.history import History, HistoryReader, NoHistory, StoreUnusable, UnknownTag
 from gateway.history.compaction import Compaction
+from gateway.history.file import create_or_open
 from gateway.model import BAD, GOOD, Tag, TagTable, TagType
 from tests.clock import VirtualClock
 from tests.unit.gateway.history import made
@@ -180,6 +181,26 @@ def test_a_damaged_chunk_is_said(path: Path) -> None:
     path.write_bytes(whole[: place + 9] + bytes([whole[place + 9] ^ 1]) + whole[place + 10 :])
     with pytest.raises(StoreUnusable, match="checksum"):
         HistoryReader(path).raw(POWER_NAME, 0, 1 << 60)
+
+
+def test_a_block_that_becomes_chunks_between_two_statements_of_a_read_is_seen_once(path: Path) -> None:
+    asyncio.run(made.keep(path, [made.numbers(1, *range(40))]))
+    reader, writer = HistoryReader(path), create_or_open(path)
+    reader.tags()
+    moved: list[bool] = []
+
+    def settle_meanwhile(_: object, statement: str, __: object) -> bool:
+        if "FROM block" in statement and not moved:
+            moved.append(Compaction(settle_at=1).step(writer))
+        return True
+
+    db = reader._db
+    assert db is not None
+    db.exec_trace = settle_meanwhile
+    assert len(reader.raw(POWER_NAME, T0, T0 + HOUR)) == 40
+    assert moved == [True]
+    assert made.sql(path, "SELECT (SELECT count(*) FROM block), (SELECT sum(count) FROM chunk)") == [(0, 40)]
+    writer.close()
 
 
 def test_one_reader_serves_many_threads(two_hours: HistoryReader) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.history import History, NoHistory, StoreFault, StoreFull, StoreUnusable
 from gateway.history.compaction import Compaction
-from gateway.history.file import open_to_read
+from gateway.history.file import create_or_open, open_to_read, transaction
 from gateway.model import BAD, GOOD, UNCERTAIN, Reason, Tag, bad
 from tests.clock import VirtualClock
 from tests.unit.gateway.history import made
@@ -369,6 +369,16 @@ async def test_a_tag_that_comes_later_is_known_from_its_first_flush(path: Path, 
     await store.take([made.numbers(2, 2.0, tag=9_000)])
     await store.close()
     assert made.sql(path, "SELECT id FROM tag WHERE name = 'saw/power'") == [(9_000,)]
+
+
+def test_a_transaction_that_fails_leaves_the_file_as_it_was(path: Path) -> None:
+    db = create_or_open(path)
+    with pytest.raises(apsw.SQLError), transaction(db):
+        db.execute("UPDATE cursor SET position = 5; SELECT no_such_column FROM cursor")
+    with transaction(db):
+        db.execute("UPDATE cursor SET newest_ms = 7")
+    assert db.execute("SELECT position, newest_ms FROM cursor").fetchall() == [(0, 7)]
+    db.close()
 
 
 def test_a_history_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:
