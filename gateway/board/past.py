@@ -30,7 +30,6 @@ from gateway.board.timeline import Span, row
 DAY_MS: Final = 24 * HOUR_MS
 MAX_DAYS: Final = {"minute": 7, "hour": 92, "shift": 732, "day": 732}
 _ROW_PIXELS: Final = 1200
-_MIN_SPAN_MS: Final = 120_000
 
 When = Annotated[datetime | None, Query(description="ISO 8601 (without an offset: the site's time) or ms since 1970")]
 
@@ -128,7 +127,7 @@ def timeline(snapshot: SnapshotDep, board: BoardDep) -> TimelineAnswer:
     """States of all machines since the window (shift or day) began, or since the first known state in it."""
     to_ms = snapshot.time_ms
     starts = [a.window_from_ms for a in snapshot.assets if a.window_from_ms is not None]
-    from_ms = min([*starts, to_ms - _MIN_SPAN_MS])
+    from_ms = min(starts, default=to_ms - HOUR_MS)
     stored = {a.asset: _spans(board.kpi, a.asset, from_ms, to_ms) for a in snapshot.assets}
     from_ms = _first(snapshot.assets, stored, from_ms, to_ms)
     step_ms = (to_ms - from_ms) // _ROW_PIXELS
@@ -147,7 +146,7 @@ def _first(assets: list[AssetNow], stored: dict[str, list[Span]], from_ms: int, 
     """Where the timeline begins: a gateway that was started a minute ago does not show an empty day."""
     begins = [spans[0][0] for a in assets for spans in (stored[a.asset], a.segments) if spans]
     first = max(from_ms, min(begins, default=from_ms))
-    return min(first - first % 10_000, to_ms - _MIN_SPAN_MS)
+    return max(from_ms, first - first % 10_000)
 
 
 @router.get("/tags")

@@ -15,6 +15,10 @@ CUT_OFF = """() => [...document.querySelectorAll('.tile *, .bar *')]
     .filter((e) => !e.closest('svg, .tile-name, .tile-line, .tile-since, .factor-bar, .parts-bar'))
     .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')
     .map((e) => `${e.className}: ${e.textContent} ${e.scrollWidth} > ${e.clientWidth}`)"""
+NUMBERS_PER_LINE = """() => [...document.querySelectorAll('.metrics')].map((row) => {
+    const tops = [...row.querySelectorAll('dd')].map((e) => e.getBoundingClientRect().top);
+    return tops.filter((top) => Math.abs(top - tops[0]) < 1).length;
+})"""
 SPILLED = """() => [...document.querySelectorAll('.tile')].flatMap((tile) => {
     const box = tile.getBoundingClientRect();
     return [...tile.querySelectorAll('dd, dt, strong, span')]
@@ -91,6 +95,7 @@ def test_long_numbers_and_names_stay_inside_their_places(running: BoardThread, w
             expect(page.locator('[data-metric="carbon_intensity"] dd').first).to_have_text("0.00039")
             assert page.evaluate(CUT_OFF) == []
             assert page.evaluate(SPILLED) == []
+            assert page.evaluate(NUMBERS_PER_LINE) == [3] * machines
 
 
 def test_the_numbers_of_the_snapshot_are_on_the_tile(running: BoardThread, wall: Viewer) -> None:

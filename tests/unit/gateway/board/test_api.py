@@ -157,13 +157,13 @@ async def test_the_timeline_starts_with_the_shift_and_ends_with_the_newest_state
     assert answer["rows"][5]["segments"][-1][2] == "unknown"
 
 
-async def test_a_gateway_that_just_started_gets_a_short_timeline(served: Served) -> None:
-    new = snapshot(1)
-    new["assets"][0] |= {"asset": "new-press", "segments": [[NOW_MS - 30_000, NOW_MS, "idle"]]}
+async def test_a_gateway_that_just_started_gets_a_timeline_from_its_first_state_on(served: Served) -> None:
+    new, started_ms = snapshot(1), NOW_MS - NOW_MS % 10_000 - 30_000
+    new["assets"][0] |= {"asset": "new-press", "segments": [[started_ms, NOW_MS, "idle"]]}
     served.board.hub.publish(orjson.dumps(new))
     answer = await served.get("/api/v1/figures/timeline")
-    assert answer["to_ms"] - answer["from_ms"] == 120_000
-    assert answer["rows"][0]["segments"] == [[NOW_MS - 30_000, NOW_MS, "idle"]]
+    assert (answer["from_ms"], answer["to_ms"]) == (started_ms, NOW_MS)
+    assert answer["rows"][0]["segments"] == [[started_ms, NOW_MS, "idle"]]
 
 
 async def test_the_energy_figure_of_all_machines_is_the_sum_of_theirs(fed: Served) -> None:
