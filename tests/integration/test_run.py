@@ -1,0 +1,190 @@
+"""`lineside run` as a user meets it: what is missing or broken is said, and nothing of it stops the rest."""
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+from gateway.journal import open_readonly, read_ledger
+from tests.servers import Server, eventually, free_port
+
+SITE = """\
+site: test
+sources:
+{sources}
+assets: {{}}
+board: {{ enabled: false }}
+"""
+METER = """\
+  meter: {{ kind: modbus, endpoint: "tcp://127.0.0.1:{port}", profile: eastron/sdm630, asset: main, timeout: 200ms }}
+"""
+CELL = """\
+  cell:
+    kind: mqtt
+    broker: {broker}
+    client_id: {client}
+    tags:
+      cell/count: {{ topic: {client}/counts, path: $.n, type: uint32, counter: true }}
+      cell/state: {{ topic: {client}/counts, path: $.state, type: string }}
+"""
+
+
+@asynccontextmanager
+async def lineside(*arguments: str) -> AsyncIterator[Process]:
+    """A `lineside` process that does not outlive the test."""
+    command = [sys.executable, "-m", "gateway", *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def ended(process: Process, within_s: float = 10) -> tuple[int, str]:
+    """Exit code and everything that it said."""
+    async with asyncio.timeout(within_s):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, (out + err).decode()
+
+
+def site(folder: Path, sources: str, **extra: str) -> Path:
+    file = folder / "site.yaml"
+    file.write_text(SITE.format(sources=sources) + "".join(f"{key}: {value}\n" for key, value in extra.items()))
+    return file
+
+
+def ingested(folder: Path, producer: str) -> int:
+    try:
+        db = open_readonly(folder / "data/journal.db")
+    except FileNotFoundError:
+        return 0
+    found = {p.name: p.ingested for p in read_ledger(db).producers}
+    db.close()
+    return found.get(producer, 0)
+
+
+def letters(folder: Path) -> list[tuple[str, str]]:
+    db = open_readonly(folder / "data/journal.db")
+    found = db.execute("SELECT origin, reason FROM dead_letter ORDER BY id").fetchall()
+    db.close()
+    return [(str(origin), str(reason)) for origin, reason in found]
+
+
+async def test_a_plc_and_a_broker_that_are_not_there_are_said_once_and_tried_again(tmp_path: Path) -> None:
+    sources = METER.format(port=free_port()) + CELL.format(broker=f"mqtt://127.0.0.1:{free_port()}", client="nobody")
+    async with lineside("run", str(site(tmp_path, sources))) as process:
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        await asyncio.sleep(2.5)  # several tries
+        process.send_signal(signal.SIGTERM)
+        code, said = await ended(process)
+    assert code == 0
+    assert said.count("lineside.meter: not connected") == 1
+    assert said.count("lineside.cell: not connected") == 1
+    assert "Traceback" not in said
+
+
+@pytest.mark.server
+async def test_bad_payloads_become_dead_letters_are_acknowledged_and_harm_nobody(
+    tmp_path: Path, mosquitto_server: Server
+) -> None:
+    config = site(tmp_path, CELL.format(broker=mosquitto_server.url, client="bad-payloads"))
+    async with lineside("run", str(config)) as process:
+        await eventually(lambda: ingested(tmp_path, "cell") > 0)
+        async with aiomqtt.Client(mosquitto_server.host, mosquitto_server.port) as client:
+            payloads = [b"garbage", b"\xff\xfe", b"{", b"[" * 100_000, b" " * 2_000_000, b'{"n": NaN}', b'{"n": "x"}']
+            for payload in [*payloads, b'{"n": 7, "state": "RUN"}']:
+                await client.publish("bad-payloads/counts", payload, qos=1)
+        await eventually(lambda: ingested(tmp_path, "cell") >= 1 + 6)
+        process.send_signal(signal.SIGTERM)
+        code, said = await ended(process)
+    assert code == 0, said
+    found = letters(tmp_path)
+    assert len(found) == 5
+    assert {origin for origin, _ in found} == {"bad-payloads/counts"}
+    assert all(reason for _, reason in found)
+    async with aiomqtt.Client(
+        mosquitto_server.host, mosquitto_server.port, identifier="bad-payloads", clean_session=False
+    ) as client:
+        with pytest.raises(TimeoutError):  # everything was acknowledged: the session holds nothing any more
+            async with asyncio.timeout(0.5):
+                await anext(aiter(client.messages))
+
+
+async def test_a_second_instance_is_refused(tmp_path: Path) -> None:
+    config = site(tmp_path, METER.format(port=free_port()))
+    async with lineside("run", str(config)):
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        async with lineside("run", str(config)) as second:
+            code, said = await ended(second)
+    assert code == 1
+    assert "another gateway runs on" in said
+    assert "Traceback" not in said
+
+
+async def test_a_folder_that_cannot_be_written_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    async with lineside("run", str(site(tmp_path, METER.format(port=free_port())))) as process:
+        code, said = await ended(process)
+    assert code == 1
+    assert "set journal.path" in said
+    assert "Traceback" not in said
+
+
+async def test_a_hanging_sink_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sink = f'{{ vm: {{ kind: victoriametrics, url: "http://127.0.0.1:{port}" }} }}'
+    async with lineside("run", str(site(tmp_path, METER.format(port=free_port()), sinks=sink))) as process:
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        process.send_signal(signal.SIGTERM)
+        code, _ = await ended(process, within_s=5)
+    server.close()
+    assert code == 0
+
+
+async def test_status_tells_the_books_of_a_stopped_gateway(tmp_path: Path) -> None:
+    config = site(tmp_path, METER.format(port=free_port()))
+    async with lineside("status", str(config)) as process:
+        code, said = await ended(process)
+    assert code == 1
+    assert "has not run with this config yet" in said
+    async with lineside("run", str(config)) as process:
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        process.send_signal(signal.SIGINT)
+        assert (await ended(process))[0] == 0
+    async with lineside("status", str(config), "--json") as process:
+        code, said = await ended(process)
+    accounts = {account["consumer"]: account for account in json.loads(said)["accounts"]}
+    assert code == 0
+    assert accounts["history"]["ingested"] == accounts["history"]["delivered"] > 0
+
+
+@pytest.mark.parametrize("command", ["", "run", "check", "poll", "status", "board", "demo", "schema"])
+async def test_every_command_has_help(command: str) -> None:
+    async with lineside(*[command] if command else [], "--help") as process:
+        code, said = await ended(process)
+    assert code == 0
+    assert "Usage" in said
+    assert len(said.splitlines()) > 5
+
+
+async def test_check_names_every_problem_and_ends_with_1(tmp_path: Path) -> None:
+    config = site(tmp_path, METER.format(port=1).replace("profile:", "profil:"))
+    async with lineside("check", str(config)) as process:
+        code, said = await ended(process)
+    assert code == 1
+    assert "site.yaml:3: sources.meter.profil: unknown key; did you mean 'profile'?" in said
