@@ -87,7 +87,7 @@ class AssetBook:
 
     def close(self, store: Store, presence_ms: int | None, limits: Limits) -> Closed | None:
         """The numbers of every minute that may have changed and of those that can be closed now. None: no facts yet."""
-        before = self.progress or self._begin()
+        before = self.now()
         if before is None:
             return None
         fresh = [series for column in self.columns.values() for series in column.fresh]
@@ -108,7 +108,10 @@ class AssetBook:
         sealed_ms = max(before.sealed_ms, min(minute_of(newest_ms - limits.facts_ms), before.closed_ms))
         return Closed(Progress(first_ms, newest_ms, horizon_ms, closed_ms, final_ms, sealed_ms), rows, settled_ms)
 
-    def _begin(self) -> Progress | None:
+    def now(self) -> Progress | None:
+        """How far the asset is, counting its first facts even before they are committed. None: no facts yet."""
+        if self.progress:
+            return self.progress
         times = [int(series.time_ms[0]) for column in self.columns.values() for series in column.fresh]
         start = min(times, default=None)
         return None if start is None else Progress(start, start, start, minute_of(start), minute_of(start), -FOREVER_MS)

@@ -64,9 +64,10 @@ class Live:
         model = book.model
         head = {"asset": name, "line": model.line, "area": self.worker.plant.site.areas.get(model.line, "")}
         title, start_ms, _ = window(model.calendar, now_ms)
-        if book.progress is None or now_ms <= start_ms:
+        progress = book.now()
+        if progress is None or now_ms <= max(start_ms, progress.first_ms):
             return head | {"state": None, "class": "unknown", "window": title, "window_from_ms": start_ms}
-        open_ms = max(book.progress.closed_ms, start_ms, book.progress.first_ms)
+        open_ms = max(progress.closed_ms, start_ms, progress.first_ms)
         found = self.worker.derive(name, min(open_ms, now_ms), now_ms)
         stored = window_sums(self.worker.store, name, start_ms, max(start_ms, minute_of(open_ms)))
         totals = zip(quantities, stored, found.buckets.values.sum(axis=1).tolist(), strict=True)
@@ -76,7 +77,7 @@ class Live:
         return (
             head
             | self._state(model, found, now_ms)
-            | {"window": title, "window_from_ms": max(start_ms, book.progress.first_ms)}
+            | {"window": title, "window_from_ms": max(start_ms, progress.first_ms)}
             | {key: sums[key] if self._counts(model, key) else None for key in ("total", "good", "scrap")}
             | {"target": target(model, sums), "kw": self._kw(name, now_ms)}
             | {"kpis": result.values, "reasons": result.reasons, "factors": result.factors}

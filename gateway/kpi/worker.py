@@ -164,11 +164,12 @@ class Worker:
             source.trim(oldest)
 
     def horizon_ms(self, asset: str) -> int:
-        """Up to when the live numbers of an asset go: presence, and facts that are newer by no more than a minute."""
-        newest = [int(c.tail.time_ms[-1]) for c in self.books[asset].columns.values() if len(c.tail)]
+        """Where an asset's live numbers end: just after presence and facts that are newer by no more than a minute."""
+        times = [int(c.tail.time_ms[-1]) + 1 for c in self.books[asset].columns.values() if len(c.tail)]
+        newest_ms = max(times, default=0)
         if self.presence_ms is None:
-            return max(newest, default=0)
-        return max(self.presence_ms, min(max(newest, default=0), self.presence_ms + 60_000))
+            return newest_ms
+        return max(self.presence_ms, min(newest_ms, self.presence_ms + 60_000))
 
     def derive(self, asset: str, from_ms: int, to_ms: int) -> Derived:
         """Segments and buckets of any range up to the live horizon, from everything absorbed."""

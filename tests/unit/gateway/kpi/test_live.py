@@ -73,6 +73,19 @@ async def test_lines_are_sums_of_their_assets(tmp_path: Path) -> None:
     await one.close()
 
 
+async def test_there_are_numbers_before_the_first_minute_is_over(tmp_path: Path) -> None:
+    kit = Kit()
+    one = await asyncio.to_thread(engine, kit, tmp_path / "kpi.db")
+    first, *others = kit.records(kit.run(8), size=2)
+    await one.take([first])  # the sessions come up: nothing to compute yet
+    await one.take(others)
+    press = asset(await fresh(one, one._clock), "press")
+    assert press["state"] == "EXECUTE"
+    assert press["kpis"]["availability"] > 0.9
+    assert press["total"] == (await one.between("press", START + 137, START + 7138)).sums["total"]
+    await one.close()
+
+
 async def test_an_asset_without_facts_is_shown_as_unknown(tmp_path: Path) -> None:
     kit = Kit()
     one = await asyncio.to_thread(engine, kit, tmp_path / "kpi.db")

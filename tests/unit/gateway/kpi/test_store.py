@@ -85,7 +85,8 @@ def test_a_transaction_that_fails_changes_nothing(tmp_path: Path) -> None:
             store.put(position=7)
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, work)
+    with pytest.raises(ZeroDivisionError):
+        work()
     assert store.get("position") == ""
     assert len(store.chunks.window("press", "total", 0, FOREVER_MS)) == 0
     store.close()
