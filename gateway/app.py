@@ -98,11 +98,29 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
     health = Health(journal, clock, sources, consumers)
     starts = [("kpi", False), ("history", False), *((n, sink.from_ == "now") for n, sink in config.sinks.items())]
     await journal.open(starts, config.tags)
-    history = History(
-        config.data_file("history.db"), journal.tags, retention_raw_s=root.retention.readings, clock=clock
-    )
+    history = await asyncio.to_thread(_open_history, config, journal, clock)
     stack.push_async_callback(_finish, history, "history", journal)
-    engine = Engine(
+    engine = await asyncio.to_thread(_open_engine, config, journal, clock)
+    stack.push_async_callback(_finish, engine, "kpi", journal)
+    for name, consumer in (("history", history), ("kpi", engine)):
+        journal.must_reach(consumer.position(), name)
+    return Gateway(config, clock, journal, engine, history, health)
+
+
+def _open_history(config: Config, journal: SqliteJournal, clock: Clock) -> History:
+    keep = config.root.retention
+    return History(
+        config.data_file("history.db"),
+        journal.tags,
+        clock=clock,
+        retention_raw_s=keep.readings,
+        retention_minute_s=keep.minutes,
+    )
+
+
+def _open_engine(config: Config, journal: SqliteJournal, clock: Clock) -> Engine:
+    root, keep = config.root, config.root.retention
+    return Engine(
         config.data_file("kpi.db"),
         models(root, journal.tags),
         config.site,
@@ -111,13 +129,11 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
         clock,
         limits=Limits(
             lateness_ms=round(root.lateness * 1000),
-            facts_ms=round(root.retention.facts * 1000),
-            minutes_ms=round(root.retention.minutes * 1000),
+            facts_ms=round(keep.facts * 1000),
+            minutes_ms=round(keep.minutes * 1000),
         ),
         constraints={name: line.constraint for name, line in root.lines.items() if line.constraint},
     )
-    stack.push_async_callback(_finish, engine, "kpi", journal)
-    return Gateway(config, clock, journal, engine, history, health)
 
 
 async def _finish(consumer: Consumer, name: str, journal: SqliteJournal) -> None:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from gateway.config import ConfigError, load, schema
-from gateway.journal import JournalError
+from gateway.ports import Unusable
 
 app = typer.Typer(
     help="Lineside: equipment → KPIs → board and store, without losing a reading.",
@@ -36,8 +36,13 @@ def main() -> None:
         app()
     except ConfigError as exc:
         _fail(str(exc))
-    except (JournalError, FileNotFoundError, PermissionError) as exc:
+    except (Unusable, FileNotFoundError, PermissionError) as exc:
         _fail(f"lineside: {exc}")
+    except BaseExceptionGroup as group:
+        unusable, bugs = group.split(Unusable)
+        if bugs is not None or unusable is None:
+            raise
+        _fail("\n".join(f"lineside: {exc}" for exc in unusable.exceptions))
 
 
 def _fail(text: str) -> None:

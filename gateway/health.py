@@ -63,6 +63,7 @@ class Health:
         return {
             "journal": {
                 "bytes": ledger.bytes,
+                "max_bytes": self.journal.max_bytes,
                 "batches": ledger.batches,
                 "blocked": self.journal.blocked,
                 "dead_letters": ledger.dead_letters,

@@ -11,6 +11,10 @@ class NotConnected(Exception):  # noqa: N818  # control flow, not a fault: `flow
     """The other side cannot be reached (any more). The text says what was tried and what happened."""
 
 
+class Unusable(Exception):  # noqa: N818  # the state of a file or address, for its user to mend
+    """A file or an address cannot be used; the text says what to do. Nothing was changed or deleted."""
+
+
 class Rejected(Exception):  # noqa: N818  # data, not a fault: `flow` dead-letters the rows
     """A sink will never accept these rows; the others were not judged and are to be written again."""
 

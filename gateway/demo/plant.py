@@ -11,11 +11,13 @@ from typing import Any
 
 import orjson
 
+from gateway.ports import Unusable
+
 _READY_TIMEOUT_S = 20.0
 _END_S = 3.0
 
 
-class DemoError(Exception):
+class DemoError(Unusable):
     """The demo cannot run; the text says why."""
 
 

@@ -29,19 +29,15 @@ _TABLE_EVERY_S = 1.0
 async def run_demo(stop: asyncio.Event, limit_s: float | None, *, as_json: bool, hide_parts: float) -> int:
     """Runs until `stop` is set or for `limit_s` seconds; then compares with the plant's ledger.
 
-    Returns the exit code: 0, 1 where a tolerance is exceeded or the demo cannot run.
+    Returns the exit code: 0, or 1 where a tolerance is exceeded. DemoError: the demo cannot run.
     """
     console = Console(stderr=as_json)
     if not as_json:
         logging.getLogger("lineside").setLevel(logging.WARNING)
-    try:
-        async with AsyncExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lineside-demo-")))
-            demo = await _prepare(stack, folder, console, limit_s, hide_parts)
-            await run(demo.config, stop, lambda gateway: demo.watch(gateway, stop))
-    except DemoError as exc:
-        console.print(f"lineside demo: {exc}", style="red", markup=False)
-        return 1
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lineside-demo-")))
+        demo = await _prepare(stack, folder, console, limit_s, hide_parts)
+        await run(demo.config, stop, lambda gateway: demo.watch(gateway, stop))
     return 0 if limit_s is None else _report(demo.lines, console, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import apsw
 
 from gateway.history.codec import UnreadableChunk
+from gateway.ports import Unusable
 
 SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = files("gateway.history").joinpath(f"schema_v{SCHEMA_VERSION}.sql").read_text("utf-8")
@@ -27,7 +28,7 @@ class StoreFull(StoreFault):
     """There is no space left for the file. Nothing is lost while the journal holds it: try again later."""
 
 
-class StoreUnusable(Exception):  # noqa: N818  # a state of the file that a retry cannot heal
+class StoreUnusable(Unusable):  # a state of the file that a retry cannot heal
     """The file is damaged, not a history, or was written by a later version; the text says what to do."""
 
 

@@ -16,14 +16,14 @@ import apsw
 from gateway.journal.accounting import row, rows, used_bytes
 from gateway.model import Batch, Tag, TagTable, TagType
 from gateway.model.wire import Header, encode
-from gateway.ports import Outcome, Reject
+from gateway.ports import Outcome, Reject, Unusable
 
 _SCHEMA = 1
 _PRUNE_ROWS = 500
 _DROP_ROWS = 100
 
 
-class JournalError(Exception):
+class JournalError(Unusable):
     """The journal cannot be used; the text says what to do. Nothing was changed or deleted."""
 
 

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import apsw
 
-from gateway.journal.accounting import Ledger, open_readonly, read_ledger, rows
+from gateway.journal.accounting import Ledger, open_readonly, read_ledger, row, rows
 from gateway.journal.commit_rule import CommitRule
-from gateway.journal.database import Database
+from gateway.journal.database import Database, JournalError
 from gateway.journal.writer import Append, Committed, Move, Writer
 from gateway.model import Batch, Tag, TagTable
 from gateway.model.wire import Corrupt, decode
@@ -36,11 +36,12 @@ class SqliteJournal:
     """
 
     def __init__(self, path: Path, clock: Clock, *, commit_every_s: float = 1.0, max_bytes: int = 2 * 2**30) -> None:
-        self._path, self._clock = path, clock
+        self._path, self._clock, self.max_bytes = path, clock, max_bytes
         self._database = Database(path)
         self.tags: TagTable = self._database.tags()
         self.blocked = ""
         self.used_bytes = 0
+        self.newest = 0
         self._writer = Writer(
             self._database,
             CommitRule(commit_every_s),
@@ -70,8 +71,17 @@ class SqliteJournal:
             for tag_id, tag in self._database.register(tags):
                 self.tags.add(tag_id, tag)
             self._database.set_consumers(consumers)
+        self.newest = int((row(self._database.db, "SELECT seq FROM sqlite_sequence WHERE name = 'batch'") or (0,))[0])
         self._cursors = dict(self._database.db.execute("SELECT name, position FROM consumer"))
         self._read_db = open_readonly(self._path)
+
+    def must_reach(self, position: int, consumer: str) -> None:
+        """JournalError: a consumer's own file is ahead of this journal, so it read another one that is gone."""
+        if position > self.newest:
+            raise JournalError(
+                f"{consumer}.db has read up to position {position}, but {self._path} ends at {self.newest}: put the "
+                f"journal back that belongs to it, or move history.db and kpi.db away to start anew"
+            )
 
     async def close(self) -> None:
         """Commits everything that waits and releases the file."""
@@ -176,6 +186,7 @@ class SqliteJournal:
     def _committed(self, done: Committed) -> None:
         self.used_bytes = done.used_bytes
         for record in done.records:
+            self.newest = record.position
             self._tail.append(record)
             self._tail_bytes += record.batch.nbytes
         while self._tail and (self._tail_bytes > _TAIL_BYTES or self._tail[0].position <= done.dropped_to):

@@ -1,5 +1,6 @@
 """One asset in the worker: which minutes new facts change, and the numbers of those minutes."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from gateway.kpi.posting import minute_of, whole_minutes
 from gateway.kpi.segments import POLLS_HELD, PROOF_GAP_MS, Segments, settled
 from gateway.kpi.store import Progress, Row, SegmentRow, Store
 
+_log = logging.getLogger("lineside.kpi")
 SETTLE_MS: Final = 5000
 _TAIL_MS: Final = 4 * MINUTE_MS
 _PIECE_MS: Final = 6 * 3_600_000  # bounds the memory that one step of a long recomputation takes
@@ -80,6 +82,8 @@ class AssetBook:
         """Takes new facts in. Those from before the sealed time are too late: their minutes are fixed."""
         if self.progress and len(series) and series.time_ms[0] < self.progress.sealed_ms:
             kept = series.at(np.flatnonzero(series.time_ms >= self.progress.sealed_ms))
+            if not self.dropped:
+                _log.warning("%s: readings older than the facts that are kept are ignored", self.model.name)
             self.dropped += len(series) - len(kept)
             series = kept
         if len(series):
@@ -105,7 +109,9 @@ class AssetBook:
         near = {role: column.tail for role, column in self.columns.items()}
         settled_ms = settled(self.model, near, {tag: c.tail for tag, c in self.sessions.items()}, horizon_ms)
         final_ms = max(before.final_ms, self._final(store, min(horizon_ms - limits.lateness_ms, closed_ms)))
-        sealed_ms = max(before.sealed_ms, min(minute_of(newest_ms - limits.facts_ms), before.closed_ms))
+        sealed_ms = max(
+            before.sealed_ms, min(minute_of(min(newest_ms, horizon_ms) - limits.facts_ms), before.closed_ms)
+        )
         return Closed(Progress(first_ms, newest_ms, horizon_ms, closed_ms, final_ms, sealed_ms), rows, settled_ms)
 
     def now(self) -> Progress | None:

@@ -1,5 +1,6 @@
 """kpi.db: opening it, and what one transaction of the engine reads and writes. One thread owns the connection."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from gateway.kpi.buckets import quantities
 from gateway.kpi.chunks import Chunks
 from gateway.kpi.outbox import Outbox
+from gateway.ports import Unusable
 
 SCHEMA: Final = "1"
 COLUMNS: Final = ", ".join(quantities)
@@ -23,7 +25,7 @@ SegmentRow = tuple[int, int, str, str]
 """from_ms, to_ms, class, state."""
 
 
-class StoreError(Exception):
+class StoreError(Unusable):
     """kpi.db cannot be used; the text says what to do. Nothing was changed or deleted."""
 
 
@@ -66,7 +68,13 @@ def connect(path: Path) -> apsw.Connection:
 def _schema() -> str:
     text = files("gateway.kpi").joinpath("schema_v1.sql").read_text()
     columns = ", ".join(f"{name} INTEGER NOT NULL" for name in quantities)
-    return text.replace("{quantities}", columns) + f"INSERT INTO meta VALUES ('schema', '{SCHEMA}')"
+    # a new file goes on above the seqs of one that was moved away, which the journal would ignore as seen
+    first_seq = time.time_ns() // 1_000_000
+    return (
+        text.replace("{quantities}", columns)
+        + f"INSERT INTO meta VALUES ('schema', '{SCHEMA}');"
+        + f"INSERT INTO sqlite_sequence VALUES ('outbox', {first_seq})"
+    )
 
 
 class Store:
@@ -176,6 +184,11 @@ class Store:
         old = "SELECT minute FROM minute WHERE asset = ?1 AND minute < ?2 LIMIT ?3"
         sql = f"DELETE FROM minute WHERE asset = ?1 AND minute IN ({old})"
         self.db.execute(sql, (owner, before_ms // 60_000, limit))
+
+    def forget_segments(self, asset: str, before_ms: int, limit: int) -> None:
+        """Deletes at most `limit` segments that ended before a time."""
+        old = "SELECT from_ms FROM segment WHERE asset = ?1 AND from_ms < ?2 AND to_ms <= ?2 ORDER BY from_ms LIMIT ?3"
+        self.db.execute(f"DELETE FROM segment WHERE asset = ?1 AND from_ms IN ({old})", (asset, before_ms, limit))
 
     def replace_segments(self, asset: str, from_ms: int, to_ms: int, found: Sequence[SegmentRow]) -> None:
         """Puts these segments in place of what the range held; neighbours that are alike are joined."""

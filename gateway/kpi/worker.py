@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.book import Column, Derived
 from gateway.kpi.closing import AssetBook, Closed, Limits
@@ -21,6 +23,7 @@ from gateway.model import Site, TagTable
 _HOUR_MS: Final = 3_600_000
 _COMPACT_HOURS: Final = 200
 _FORGET_ROWS: Final = 500
+_AHEAD_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +151,17 @@ class Worker:
         if not progress:
             return
         self.store.chunks.compact(min(p.closed_ms for p in progress.values()) - _HOUR_MS // 12, _COMPACT_HOURS)
-        for owner, after in progress.items():
-            before = self.progress.get(owner, after)
-            if after.newest_ms // _HOUR_MS != before.newest_ms // _HOUR_MS:
-                self.store.chunks.forget(owner, after.sealed_ms, _FORGET_ROWS)
-                self.store.forget_minutes(owner, after.newest_ms - self.plant.limits.minutes_ms, _FORGET_ROWS)
+        passed = [owner for owner, after in progress.items() if _hour(after) != _hour(self.progress.get(owner, after))]
+        for owner in passed:
+            after = progress[owner]
+            before_ms = min(after.newest_ms, after.horizon_ms) - self.plant.limits.minutes_ms
+            self.store.chunks.forget(owner, after.sealed_ms, _FORGET_ROWS)
+            self.store.forget_minutes(owner, before_ms, _FORGET_ROWS)
+            self.store.forget_segments(owner, before_ms, _FORGET_ROWS)
+        if passed:
+            sealed_ms = min(progress[name].sealed_ms for name in self.books if name in progress)
+            for owner in self._sources:
+                self.store.chunks.forget(owner, sealed_ms, _FORGET_ROWS)
 
     def _settle(self, closed: Mapping[str, Closed], progress: dict[str, Progress]) -> None:
         self.progress, self.position = progress, self._taken
@@ -165,11 +174,12 @@ class Worker:
 
     def horizon_ms(self, asset: str) -> int:
         """Where an asset's live numbers end: just after presence and facts that are newer by no more than a minute."""
-        times = [int(c.tail.time_ms[-1]) + 1 for c in self.books[asset].columns.values() if len(c.tail)]
-        newest_ms = max(times, default=0)
+        columns = self.books[asset].columns.values()
         if self.presence_ms is None:
-            return newest_ms
-        return max(self.presence_ms, min(newest_ms, self.presence_ms + 60_000))
+            return max((int(c.tail.time_ms[-1]) + 1 for c in columns if len(c.tail)), default=0)
+        limit_ms = self.presence_ms + _AHEAD_MS
+        near = [int(c.tail.time_ms[n - 1]) + 1 for c in columns if (n := np.searchsorted(c.tail.time_ms, limit_ms))]
+        return max([self.presence_ms, *near])
 
     def derive(self, asset: str, from_ms: int, to_ms: int) -> Derived:
         """Segments and buckets of any range up to the live horizon, from everything absorbed."""
@@ -183,3 +193,7 @@ class Worker:
     def close(self) -> None:
         """Releases the file."""
         self.store.close()
+
+
+def _hour(progress: Progress) -> int:
+    return min(progress.newest_ms, progress.horizon_ms) // _HOUR_MS

@@ -188,3 +188,31 @@ async def test_check_names_every_problem_and_ends_with_1(tmp_path: Path) -> None
         code, said = await ended(process)
     assert code == 1
     assert "site.yaml:3: sources.meter.profil: unknown key; did you mean 'profile'?" in said
+
+
+async def test_stores_that_belong_to_another_journal_are_refused(tmp_path: Path) -> None:
+    config = site(tmp_path, METER.format(port=free_port()))
+    async with lineside("run", str(config)) as process:
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        process.send_signal(signal.SIGTERM)
+        assert (await ended(process))[0] == 0
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (tmp_path / "data" / name).unlink(missing_ok=True)
+    async with lineside("run", str(config)) as process:
+        code, said = await ended(process)
+    assert code == 1
+    assert "put the journal back that belongs to it" in said
+
+
+@pytest.mark.parametrize("name", ["journal", "kpi", "history"])
+async def test_a_damaged_file_is_refused_with_what_to_do_and_left_alone(tmp_path: Path, name: str) -> None:
+    config = site(tmp_path, METER.format(port=free_port()))
+    file = tmp_path / f"data/{name}.db"
+    file.parent.mkdir()
+    file.write_bytes(b"this is no database, whatever its name says " * 50)
+    async with lineside("run", str(config)) as process:
+        code, said = await ended(process)
+    assert code == 1
+    assert "move it away" in said
+    assert "Traceback" not in said
+    assert file.read_bytes().startswith(b"this is no database")
