@@ -15,7 +15,7 @@ from gateway.app import run
 from gateway.cli import with_signals
 from gateway.config import load
 from gateway.journal import sqlite, writer
-from gateway.kpi import store, worker
+from gateway.kpi import worker
 
 PLACES: dict[str, tuple[Any, str, bool]] = {
     # place: (owner, attribute, whether to die before the step; else after it)
@@ -24,7 +24,7 @@ PLACES: dict[str, tuple[Any, str, bool]] = {
     "between commit and acknowledgement": (sqlite.SqliteJournal, "_committed", True),
     "after an acknowledgement": (sqlite.SqliteJournal, "_committed", False),
     "before a kpi.db commit": (worker.Worker, "commit", True),
-    "inside a kpi.db commit": (store.Store, "trim_outbox", True),
+    "inside a kpi.db commit": (worker.Worker, "_tidy", True),
     "after a kpi.db commit, before its results are appended": (worker.Worker, "commit", False),
 }
 

@@ -259,12 +259,13 @@ async def test_kills_at_every_step_lose_nothing_and_change_no_bucket(tmp_path: P
             plant(broker, tmp_path) as modbus,
             prepared(tmp_path / "victim", modbus, broker.url) as victim,
             prepared(tmp_path / "witness", modbus, broker.url) as witness,
+            asyncio.TaskGroup() as tasks,
         ):
             await witness.start()
             await victim.start()
             await eventually(lambda: victim.readings() > 100 and witness.readings() > 100, 20)
             publisher = Publisher(broker)
-            publishing = asyncio.create_task(publisher.run())
+            publishing = tasks.create_task(publisher.run())
             assert victim.process
             victim.process.kill()
             await victim.process.wait()
