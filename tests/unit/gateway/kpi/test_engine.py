@@ -330,6 +330,30 @@ async def test_old_facts_are_forgotten_and_what_comes_for_their_time_is_refused(
     assert rows_of(path, "press") == before
 
 
+async def test_a_reading_from_the_future_neither_closes_minutes_nor_makes_others_too_late(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(400)
+    rows.insert(300, kit.reading("press/good", START + 400 * 86_400_000, 777.0))
+    late = [row for row in rows if row[0] == kit.ids["press/state"] and 100_000 <= row[1] - START < 130_000]
+    records = kit.records([*[row for row in rows if row not in late], *late])
+    await fed(kit, path, records)
+    stored = rows_of(path, "press")
+    assert stored == expected(kit, rows, path, "press")
+    assert len(stored) == 6
+    one = await asyncio.to_thread(engine, kit, path)
+    await one.live()
+    assert one._worker.horizon_ms("press") < START + 401_000
+    await one.close()
+
+
+async def test_a_new_file_publishes_above_the_seqs_of_the_one_before(tmp_path: Path) -> None:
+    kit = Kit()
+    await fed(kit, tmp_path / "old.db", kit.records(kit.run(200)))
+    before = set(kit.inbox.seqs)
+    await fed(kit, tmp_path / "new.db", kit.records(kit.run(200)))
+    assert min(kit.inbox.seqs - before) > max(before)
+
+
 async def test_bad_readings_end_what_was_known_and_are_counted(tmp_path: Path) -> None:
     kit, path = Kit(), tmp_path / "kpi.db"
     rows = kit.run(300)

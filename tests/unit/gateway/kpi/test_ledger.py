@@ -120,7 +120,7 @@ async def test_the_outbox_is_trimmed_after_the_acknowledgement(tmp_path: Path) -
     db.close()
     assert highest == max(kit.inbox.seqs)
     await fed(kit, path, kit.records(kit.run(300, start_ms=START + 300_000), first=5000))
-    assert min(kit.inbox.seqs - set(range(1, highest + 1))) == highest + 1
+    assert min(seq for seq in kit.inbox.seqs if seq > highest) == highest + 1
 
 
 async def test_published_values_are_exact(tmp_path: Path) -> None:
