@@ -29,7 +29,7 @@ demo: $(READY)
 
 test: $(READY)
 	@scripts/install-debian
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

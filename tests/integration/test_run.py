@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+import urllib.request
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -216,3 +217,23 @@ async def test_a_damaged_file_is_refused_with_what_to_do_and_left_alone(tmp_path
     assert "move it away" in said
     assert "Traceback" not in said
     assert file.read_bytes().startswith(b"this is no database")
+
+
+async def test_the_board_dies_with_a_killed_gateway_and_comes_back_at_the_same_port(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    config = site(tmp_path, METER.format(port=free_port()))
+    config.write_text(config.read_text().replace("{ enabled: false }", f"{{ listen: {address} }}"))
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{address}/api/v1/healthz", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    for _ in range(2):
+        async with lineside("run", str(config)) as process:
+            await eventually(lambda: asyncio.to_thread(answers), 15)
+            process.kill()
+            await process.wait()
+        assert await eventually(lambda: asyncio.to_thread(lambda: not answers()), 5)

@@ -76,6 +76,10 @@ def test_a_good_config_names_every_tag_with_its_asset(tmp_path: Path) -> None:
             ("timezone: Asia/Ho_Chi_Minh", "timezone: Asia/Hochi"),
             "site.yaml:2: timezone: 'Asia/Hochi' is not a time zone",
         ),
+        (
+            ("assets:\n", "lines:\n  a: { flow: serial, constraint: pres }\nassets:\n"),
+            "site.yaml:11: lines.a.constraint: no asset 'pres'",
+        ),
         (("assets:\n", "packs: [vietnm]\nassets:\n"), "site.yaml:10: packs: no pack 'vietnm'; did you mean 'vietnam'?"),
         (("site: bac-ninh-1\n", ""), "site.yaml:1: site: is missing"),
         (("sinks:\n", "sink:\n"), "site.yaml:17: sink: unknown key; did you mean 'sinks'?"),
