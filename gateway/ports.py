@@ -130,14 +130,6 @@ class Pollable(Protocol):
         ...
 
 
-class Stage(Protocol):
-    """A pure step between source and journal, or listed by a sink."""
-
-    def __call__(self, batch: Batch) -> Batch:
-        """The changed batch; never waits, never turns bad into good."""
-        ...
-
-
 class Sink(Protocol):
     """A store that takes readings. Keeps nothing: its cursor is the journal's."""
 

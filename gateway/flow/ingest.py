@@ -10,7 +10,7 @@ import numpy as np
 from gateway.flow.backoff import Backoff
 from gateway.flow.link import Link
 from gateway.model import GOOD, Batch, Reason, bad
-from gateway.ports import Clock, Delivery, Journal, NotConnected, Source, Stage
+from gateway.ports import Clock, Delivery, Journal, NotConnected, Source
 
 _CONNECT_TIMEOUT_S = 30.0
 _SETTLE_S = 1.0
@@ -40,9 +40,7 @@ class Presence:
         )
 
 
-async def ingest(
-    source: Source, journal: Journal, clock: Clock, link: Link, presence: Presence, stages: Sequence[Stage] = ()
-) -> None:
+async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, presence: Presence) -> None:
     """Supervises one source for ever; its session's ups and downs are journalled in order with its readings."""
     backoff = Backoff()
     try:
@@ -53,7 +51,7 @@ async def ingest(
                 connected_at = clock.monotonic()
                 link.connected()
                 await journal.append(Delivery(presence.up()), source.name)
-                await _pump(source, journal, link, stages)
+                await _pump(source, journal, link)
             except (NotConnected, TimeoutError) as exc:
                 if link.up:
                     backoff.held(clock.monotonic() - connected_at)
@@ -65,18 +63,15 @@ async def ingest(
         await source.close()
 
 
-async def _pump(source: Source, journal: Journal, link: Link, stages: Sequence[Stage]) -> None:
+async def _pump(source: Source, journal: Journal, link: Link) -> None:
     """Delivers until the connection is lost; when told to end, lets what waits for its acknowledgement have it."""
     owed = _Owed()
     try:
         async with aclosing(source.deliveries()) as deliveries:  # type: ignore[type-var]
             async for delivery in deliveries:
-                batch = delivery.batch
-                for stage in stages:
-                    batch = stage(batch)
-                link.readings += len(batch)
+                link.readings += len(delivery.batch)
                 link.rejects += len(delivery.rejects)
-                await journal.append(replace(delivery, batch=batch, ack=owed.watch(delivery.ack)), source.name)
+                await journal.append(replace(delivery, ack=owed.watch(delivery.ack)), source.name)
     except asyncio.CancelledError:
         await owed.settled()
         raise

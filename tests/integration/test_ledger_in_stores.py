@@ -56,7 +56,7 @@ SILENT = range(8, 18)  # ten minutes
 
 
 def readings(tags: TagTable, minutes: range) -> list[Delivery]:
-    """One delivery a minute: the machine runs, makes 10 parts of which 9 are good, and uses 0.5 kWh; its session is up."""
+    """A delivery a minute: a running machine makes 10 parts, 9 of them good, from 0.5 kWh; its session is up."""
     found = []
     for minute in minutes:
         builder = BatchBuilder()
