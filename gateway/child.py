@@ -28,7 +28,7 @@ async def run_board(arguments: Sequence[str], snapshot: Snapshot, clock: Clock) 
         try:
             await _feed(process, snapshot, clock)
         finally:
-            await _end(process)
+            await end(process)
         backoff.held(clock.monotonic() - started)
         wait_s = backoff.next_s()
         _log.warning("the board ended with code %s: starting it again in %.1f s", process.returncode, wait_s)
@@ -46,7 +46,10 @@ async def _feed(process: asyncio.subprocess.Process, snapshot: Snapshot, clock: 
         return
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Closes the pipe that a child lives by, and kills it where it does not end within a second."""
+    if process.returncode is not None:
+        return
     assert process.stdin
     process.stdin.close()
     try:

@@ -17,6 +17,7 @@ from gateway.kpi.factors import Factors, PackError
 from gateway.kpi.roles import AssetModel, build_models, check_models
 from gateway.library import Library, UnknownName
 from gateway.model import Site, Tag, TagTable, session
+from gateway.sheet import expand
 
 __all__ = ["Config", "ConfigError", "Problem", "load", "schema"]
 
@@ -124,13 +125,16 @@ class Config:
 def load(file: Path) -> Config:
     """Reads and checks a config. ConfigError: with every problem as file:line: path: problem."""
     document = Document.load(file)
+    sheets = expand(document)
     root = document.validate(RootConfig, document.data, ())
     library = Library.beside(file)
     raw_sources, raw_sinks = (document.data.get(part) for part in ("sources", "sinks"))
-    sources = _sections(document, SOURCES, raw_sources, "sources")
-    sinks = _sections(document, SINKS, raw_sinks, "sinks")
+    sources = _sections(document, SOURCES, raw_sources, "sources", sheets)
+    sinks = _sections(document, SINKS, raw_sinks, "sinks", {})
     sessions = [session(name) for name in sources]
-    tags = [tag for name, source in sources.items() for tag in _tags(document, name, source, library)] + sessions
+    tags = [
+        tag for name, source in sources.items() for tag in _tags(sheets.get(name, document), name, source, library)
+    ] + sessions
     factors = Factors()
     if root is not None:
         _check_names(document, root, tags)
@@ -172,18 +176,20 @@ def build(kinds: Mapping[str, Kind], kind: str) -> Any:
     return _attribute(kinds[kind].build)
 
 
-def _sections(document: Document, kinds: Mapping[str, Kind], raw: object, part: str) -> dict[str, Any]:
-    """Each source or sink as the model of its own kind; what is wrong is noted."""
+def _sections(
+    document: Document, kinds: Mapping[str, Kind], raw: object, part: str, sheets: Mapping[str, Document]
+) -> dict[str, Any]:
+    """Each source or sink as the model of its own kind; what is wrong is noted where it stands."""
     found = {}
     for name, data in raw.items() if isinstance(raw, dict) else ():
         if not isinstance(data, dict):
             continue  # reported by RootConfig
-        kind = str(data.get("kind", ""))
+        kind, place = str(data.get("kind", "")), sheets.get(name, document)
         if kind not in kinds:
             text = f"unknown kind {kind!r}" if kind else "is missing"
-            document.report((part, name, "kind"), text + closest(kind, kinds))
+            place.report((part, name, "kind"), text + closest(kind, kinds))
             continue
-        section = document.validate(_attribute(kinds[kind].config), data, (part, name))
+        section = place.validate(_attribute(kinds[kind].config), data, (part, name))
         if section is not None:
             found[name] = section
     return found

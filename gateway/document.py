@@ -85,6 +85,10 @@ class Document:
             path = path[:-1]
         return self._lines.get(path, 1)
 
+    def place(self, path: Loc, line: int) -> None:
+        """Says in which line a value stands that did not come from YAML."""
+        self._lines[path] = line
+
     def report(self, path: Loc, text: str) -> None:
         """Notes a problem."""
         problem = Problem(self.file, self.line(path), path, text)
@@ -94,7 +98,7 @@ class Document:
     def check(self) -> None:
         """ConfigError: with all problems in the order of their lines, where there are any."""
         if self.problems:
-            raise ConfigError(sorted(self.problems, key=lambda p: p.line))
+            raise ConfigError(sorted(self.problems, key=lambda p: (p.file != self.file, str(p.file), p.line)))
 
     def validate(self, model: type[BaseModel], data: object, path: Loc) -> Any:
         """The data as this model, or None with the problems noted."""

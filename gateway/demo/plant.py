@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
+from gateway.child import end
 from gateway.ports import Unusable
 
 _READY_TIMEOUT_S = 20.0
-_END_S = 3.0
 
 
 class DemoError(Unusable):
@@ -49,7 +49,7 @@ async def simulator(*arguments: str) -> AsyncIterator[Simulator]:
     try:
         yield Simulator(process, await _answer(process, arguments[0]))
     finally:
-        await _end(process)
+        await end(process)
 
 
 async def _answer(process: asyncio.subprocess.Process, what: str) -> dict[str, Any]:
@@ -65,19 +65,6 @@ async def _answer(process: asyncio.subprocess.Process, what: str) -> dict[str, A
         raise DemoError(f"the simulator ended: {said.splitlines()[-1] if said else 'without a word'}")
     answer: dict[str, Any] = orjson.loads(line)
     return answer
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    assert process.stdin
-    process.stdin.close()
-    try:
-        async with asyncio.timeout(_END_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 def localized(config: Path, folder: Path, fixed: tuple[str, ...]) -> tuple[Path, dict[str, str]]:

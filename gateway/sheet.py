@@ -1,0 +1,85 @@
+"""Instance sheets: many sources of one kind from a CSV file, one per row, so that 300 meters are not 300 blocks.
+
+    sources:
+      meters:
+        sheet: meters.csv            # columns: name, endpoint, unit_id, asset, line, …
+        kind: modbus                 # what all rows have in common
+        profile: eastron/sdm630
+        each: { energy: { electricity: import_energy } }   # what the asset of each row has
+
+Columns are the keys of the kind, and `line`: the asset's line. An empty cell leaves the common value.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.document import Document, closest
+
+_REQUIRED: Final = ("name",)
+
+
+def expand(document: Document) -> dict[str, Document]:
+    """Puts the rows of every sheet among the sources (and their assets) of the document's data.
+
+    Returns source name → the sheet that it stands in, so that its errors name the sheet's line.
+    """
+    sources = document.data.get("sources")
+    found: dict[str, Document] = {}
+    if not isinstance(sources, dict):
+        return found
+    for name, entry in list(sources.items()):
+        if isinstance(entry, dict) and "sheet" in entry:
+            del sources[name]
+            _expand_one(document, name, entry, found)
+    return found
+
+
+def _expand_one(document: Document, name: str, entry: dict[str, Any], found: dict[str, Document]) -> None:
+    common = {key: value for key, value in entry.items() if key not in {"sheet", "each"}}
+    path = document.file.resolve().parent / str(entry["sheet"])
+    sheet = Document(path, problems=document.problems)
+    try:
+        rows = _rows(path)
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        document.report(("sources", name, "sheet"), f"{path} cannot be read: {reason}")
+        return
+    if not rows or any(column not in rows[0][1] for column in _REQUIRED):
+        known = rows[0][1] if rows else ()
+        document.report(("sources", name, "sheet"), f"{path} has no column `name`{closest('name', known)}")
+        return
+    sources, assets = document.data["sources"], document.data.setdefault("assets", {})
+    for line, row in rows:
+        source, row_line = row.pop("name"), row.pop("line", "")
+        sheet.place(("sources", source), line)
+        if source in sources:
+            sheet.report(("sources", source), "this name is already taken: give every source a name of its own")
+            continue
+        sources[source] = common | row
+        found[source] = sheet
+        _add_asset(assets, str((common | row).get("asset", "")), entry.get("each"), row_line)
+
+
+def _add_asset(assets: Any, asset: str, each: object, line: str) -> None:
+    """The asset of a row, unless the config describes it by itself."""
+    has = dict(each) if isinstance(each, dict) else {}
+    if line:
+        has["line"] = line
+    if isinstance(assets, dict) and asset and has:
+        assets.setdefault(asset, has)
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line, column → text) of every row that is not empty; empty cells and columns without a name are left out."""
+    text = path.read_text(encoding="utf-8-sig")
+    lines = text.splitlines()
+    dialect = csv.Sniffer().sniff(lines[0], ",;\t") if lines and set(lines[0]) & set(",;\t") else csv.excel
+    reader = csv.DictReader(lines, dialect=dialect)
+    found = []
+    for row in reader:
+        cells = {key.strip(): (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+        filled = {key: value for key, value in cells.items() if key and value}
+        if filled:
+            found.append((reader.line_num, {"name": "", **filled} if "name" in cells else filled))
+    return found
