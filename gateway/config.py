@@ -17,7 +17,7 @@ from gateway.kpi.factors import Factors, PackError
 from gateway.kpi.roles import AssetModel, build_models, check_models
 from gateway.library import Library, UnknownName
 from gateway.model import Site, Tag, TagTable, session
-from gateway.sheet import expand
+from gateway.sheet import SHEET_SCHEMA, expand
 
 __all__ = ["Config", "ConfigError", "Problem", "load", "schema"]
 
@@ -163,6 +163,7 @@ def schema() -> dict[str, Any]:
         for model in models:
             found.setdefault("$defs", {}).update(model.pop("$defs", {}))
         found["properties"][part]["additionalProperties"] = {"anyOf": models}
+    found["properties"]["sources"]["additionalProperties"]["anyOf"].append(SHEET_SCHEMA)
     return found
 
 

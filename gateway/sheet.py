@@ -17,6 +17,17 @@ from typing import Any, Final
 from gateway.document import Document, closest
 
 _REQUIRED: Final = ("name",)
+SHEET_SCHEMA: Final[dict[str, Any]] = {
+    "title": "Sheet",
+    "description": "Sources from a CSV file, one per row; the other keys are what all rows have in common.",
+    "type": "object",
+    "required": ["sheet", "kind"],
+    "properties": {
+        "sheet": {"type": "string", "description": "the CSV file; its columns are name, line, and keys of the kind"},
+        "kind": {"type": "string"},
+        "each": {"$ref": "#/$defs/AssetConfig", "description": "what the asset of each row has"},
+    },
+}
 
 
 def expand(document: Document) -> dict[str, Document]:
