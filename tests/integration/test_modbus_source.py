@@ -25,7 +25,7 @@ from simulators.plc import press_face
 from simulators.registers import IEM3000, SDM630
 from tests.benchmarks import stub_plc
 from tests.clock import VirtualClock, settle
-from tests.integration.modbus_rig import HOST, Behaviour, Device, Request, device, honest, silent, word
+from tests.integration.modbus.fault_server import HOST, Behaviour, Device, Request, device, honest, silent, word
 
 SHIPPED = Library.beside(Path("nowhere.yaml"))
 PATIENCE_S = 5.0

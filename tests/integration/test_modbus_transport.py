@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -15,7 +14,7 @@ from adapters.modbus.transport import Endpoint, User, endpoint
 from gateway.clock import SystemClock
 from gateway.model import Reason
 from gateway.ports import NotConnected
-from tests.integration.modbus_rig import HOST, Behaviour, Device, Request, device, honest, silent, truth
+from tests.integration.modbus.fault_server import HOST, Behaviour, Device, Request, device, honest, silent, truth
 
 SHORT_S = 0.05
 CLOCK = SystemClock()
@@ -321,8 +320,3 @@ def test_it_works_on_uvloop_too() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert is_true(READ, runner.run(read()))
-
-
-def test_the_rig_itself_gives_every_address_its_own_value() -> None:
-    words = [struct.unpack(">H", truth(unit, f, a, 1))[0] for unit in (1, 2) for f in (3, 4) for a in range(500)]
-    assert len(set(words)) == len(words)
