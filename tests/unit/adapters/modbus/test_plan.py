@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.modbus.plan import Block, Limits, plan
-from adapters.modbus.point import WORDS, Point, Table, ValueType
+from adapters.modbus.point import WORDS, Forbidden, Point, Table, ValueType
 
 SIZES = {1: "uint16", 2: "float32", 4: "int64"}
 
@@ -76,6 +76,46 @@ def test_no_points_need_no_reads() -> None:
     assert plan([], Limits()) == ()
 
 
+def test_a_forbidden_hole_is_never_read_along() -> None:
+    points = [register(0), register(5), register(9)]
+    limits = Limits(forbidden=(Forbidden(Table.HOLDING, 2, 3),))
+    assert spans(plan(points, limits)) == [(0, 1), (5, 5)]
+    assert spans(plan(points, Limits(forbidden=(Forbidden(Table.INPUT, 2, 3),)))) == [(0, 10)]
+
+
+def test_forbidden_ranges_may_overlap_and_come_in_any_order() -> None:
+    limits = Limits(forbidden=tuple(Forbidden(Table.HOLDING, *at) for at in [(6, 8), (2, 2), (4, 7), (5, 5)]))
+    points = [register(address) for address in (0, 1, 3, 9, 10)]
+    assert spans(plan(points, limits)) == [(0, 2), (3, 1), (9, 2)]
+
+
+def test_a_border_may_be_touched_but_not_run_across() -> None:
+    limits = Limits(borders=((Table.HOLDING, 4), (Table.INPUT, 2)))
+    assert spans(plan([register(a) for a in range(8)], limits)) == [(0, 4), (4, 4)]
+    assert spans(plan([register(3, 2), register(5)], limits)) == [(3, 3)]  # inside a point it cannot be kept
+
+
+@pytest.mark.parametrize(("first", "last"), [(10, 10), (5, 11), (12, 40), (11, 12)])
+def test_a_point_in_a_forbidden_range_is_refused_by_name(first: int, last: int) -> None:
+    limits = Limits(forbidden=(Forbidden(Table.HOLDING, first, last), Forbidden(Table.HOLDING, 0, 3)))
+    with pytest.raises(ValueError, match=rf"'p10' \(holding 10\) lies in holding {first}…{last}, which is forbidden"):
+        plan([register(10, 4)], limits)
+
+
+def test_one_request_per_point_merges_nothing_but_points_of_the_same_registers() -> None:
+    bits = [Point(f"bit{n}", Table.HOLDING, 3, "bool", bit=n) for n in range(16)]
+    points = [register(0), register(1), register(1, 2), *bits]
+    blocks = plan(points, Limits(one_request_per_point=True))
+    assert spans(blocks) == [(0, 1), (1, 2), (1, 1), (3, 1)]
+    assert len(blocks[-1].points) == 16
+
+
+def test_a_point_behind_the_last_address_is_refused() -> None:
+    assert spans(plan([register(65534, 2)], Limits())) == [(65534, 2)]
+    with pytest.raises(ValueError, match="ends at address 65536; the last one is 65535"):
+        plan([register(65535, 2)], Limits())
+
+
 @given(points_of_a_device, any_limits)
 def test_every_point_is_brought_whole_exactly_once_by_a_legal_read(points: list[Point], limits: Limits) -> None:
     blocks = plan(points, limits)
@@ -105,10 +145,22 @@ def test_no_hole_is_longer_than_allowed(points: list[Point], limits: Limits) -> 
         assert end == block.address + block.count
 
 
-@given(st.lists(st.tuples(st.integers(0, 24), st.sampled_from(sorted(SIZES))), min_size=1, max_size=6))
-def test_no_partition_into_legal_reads_is_smaller(places: list[tuple[int, int]]) -> None:
+places_of_points = st.lists(st.tuples(st.integers(0, 24), st.sampled_from(sorted(SIZES))), min_size=1, max_size=6)
+ranges = st.lists(st.tuples(st.integers(0, 28), st.integers(0, 4)), max_size=3)
+
+
+@given(places_of_points, ranges, st.lists(st.integers(0, 28), max_size=2))
+def test_no_partition_into_legal_reads_is_smaller(
+    places: list[tuple[int, int]], forbidden: list[tuple[int, int]], borders: list[int]
+) -> None:
     points = [register(address, size) for address, size in places]
-    limits = Limits(max_registers=8, max_gap=3)
+    free = [f for f in forbidden if all(p.end <= f[0] or f[0] + f[1] < p.address for p in points)]
+    limits = Limits(
+        max_registers=8,
+        max_gap=3,
+        forbidden=tuple(Forbidden(Table.HOLDING, first, first + more) for first, more in free),
+        borders=tuple((Table.HOLDING, address) for address in borders),
+    )
     assert len(plan(points, limits)) == min(map(len, filter(lambda p: legal(p, limits), partitions(points))))
 
 
@@ -128,6 +180,10 @@ def legal(groups: list[list[Point]], limits: Limits) -> bool:
         end = ordered[0].end
         for point in ordered[1:]:
             if point.address - end > limits.max_gap:
+                return False
+            if any(end <= f.first and f.last < point.address for f in limits.forbidden):
+                return False
+            if any(end <= address <= point.address for _, address in limits.borders):
                 return False
             end = max(end, point.end)
         if end - ordered[0].address > limits.max_registers:
