@@ -1,10 +1,8 @@
 """A poll group: points that are read together, in the reads that their device accepts."""
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -15,17 +13,17 @@ from adapters.modbus.frames import GATEWAY_EXCEPTIONS, Answer, Failure, Read, Re
 from adapters.modbus.health import Health
 from adapters.modbus.plan import Block, Limits, plan
 from adapters.modbus.point import Point
+from adapters.modbus.refusals import PROBE_S, Refusals, is_refusal, search
 from adapters.modbus.transport import Endpoint
 from gateway.model import Batch, Reason, bad
 from gateway.ports import Clock
 
 _LOG = logging.getLogger("lineside.modbus")
 
-_NO_SUCH_ADDRESS: Final = frozenset({2, 3})  # how devices refuse a register that they do not have
 _BUSY: Final = 6
 _BUSY_RETRIES, _BUSY_PAUSE_S = 3, 0.1
-_PROBE_S: Final = 60.0
-_REPEATS: Final = 4  # merged, then without gaps, then alone, then without the guilty
+_REPEATS: Final = 4  # a device that gives few registers at a time shows it in two rounds, a bad point in one
+_NAMED: Final = 8  # points in one line of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +89,7 @@ class PollGroup:
         self.name = name
         self.points = points
         self._device = device
-        self._care = [0] * len(points)  # 0: merged over gaps, 1: only with neighbours, 2: alone
-        self._quarantined: deque[int] = deque()
-        self._next_probe = 0.0
+        self._refusals = Refusals(points)
         self._layout = self._arrange()
 
     @property
@@ -104,17 +100,20 @@ class PollGroup:
     @property
     def quarantined(self) -> int:
         """How many points are left out."""
-        return len(self._quarantined)
+        return len(self._refusals.quarantined)
 
     async def poll(self) -> Poll:
         """Reads everything once; never raises for what the device does."""
         heard = await self._probe()
+        layout, answers = self._layout, await self._read(self._layout.reads)
         for _ in range(_REPEATS):
-            layout, answers = self._layout, await self._read(self._layout.reads)
-            refused = [b for b, a in zip(layout.blocks, answers, strict=True) if _is_refusal(a)]
+            refused = [i for i, answer in enumerate(answers) if is_refusal(answer)]
             if not refused:
                 break
-            await self._isolate(refused)
+            if await self._isolate([layout.blocks[i] for i in refused]):
+                layout, answers = self._layout, await self._read(self._layout.reads)
+            else:
+                await self._repeat(layout.reads, answers, refused)
         return Poll(layout, answers, self._device.clock.wall_ns(), _silence([*heard, *answers]))
 
     async def _read(self, reads: Sequence[Read]) -> list[Answer]:
@@ -126,71 +125,62 @@ class PollGroup:
             if not busy:
                 break
             await device.clock.sleep(_BUSY_PAUSE_S)
-            again = await device.endpoint.read([reads[i] for i in busy], device.timeout_s)
-            for i, answer in zip(busy, again, strict=True):
-                answers[i] = answer
+            await self._repeat(reads, answers, busy)
         device.health.count(answers)
         return answers
 
-    async def _isolate(self, refused: Iterable[Block]) -> None:
-        """Finds the points that the device refuses, and reads the others more carefully from now on."""
+    async def _repeat(self, reads: Sequence[Read], answers: list[Answer], which: Sequence[int]) -> None:
+        """Reads some again, and puts the new answers in place of the old."""
+        again = await self._device.endpoint.read([reads[i] for i in which], self._device.timeout_s)
+        for i, answer in zip(which, again, strict=True):
+            answers[i] = answer
+
+    async def _isolate(self, refused: Iterable[Block]) -> bool:
+        """Finds what the device refuses, and reads around it from now on; whether it found anything."""
+        guilty: list[int] = []
+        learned = False
         for block in refused:
-            if len(block.points) == 1:
-                self._quarantine(block.points[0])
-                continue
-            for row, answer in zip(block.points, await self._singly(block.points), strict=True):
-                if _is_refusal(answer):
-                    self._quarantine(row)
-                else:
-                    self._care[row] = min(2, self._care[row] + 1)
-        self._layout = self._arrange()
-
-    async def _singly(self, rows: Iterable[int]) -> list[Answer]:
-        points = [self.points[row] for row in rows]
-        return await self._read([Read(self._device.unit, p.table, p.address, p.size) for p in points])
-
-    def _quarantine(self, row: int) -> None:
-        point = self.points[row]
-        self._quarantined.append(row)
-        self._next_probe = self._device.clock.monotonic() + _PROBE_S
-        _LOG.warning(
-            "%s: the device refuses %s (%s): left out, tried again every %g s",
-            *(self._device.source, point.name, point.where, _PROBE_S),
-        )
+            found = await search(self.points, block, self._device.unit, self._read)
+            self._refusals.learn(found, self._device.clock.monotonic())
+            guilty += found.guilty
+            learned |= bool(found.guilty or found.borders)
+        if guilty:
+            _LOG.warning(
+                "%s: the device refuses %s: left out, tried again every %g s",
+                *(self._device.source, self._in_words(guilty), PROBE_S),
+            )
+        if learned:
+            self._layout = self._arrange()
+        return learned
 
     async def _probe(self) -> list[Answer]:
-        """Tries a quarantined point when it is time, or when nothing else is read; the next too if it is back."""
-        if not self._quarantined or (self._device.clock.monotonic() < self._next_probe and self._layout.reads):
-            return []
-        self._next_probe = self._device.clock.monotonic() + _PROBE_S
-        heard: list[Answer] = []
-        while self._quarantined:
-            row = self._quarantined[0]
-            heard += await self._singly([row])
+        """Tries a quarantined point when its turn has come, the next too if it is back; gives the answers."""
+        refusals, heard = self._refusals, list[Answer]()
+        changed = refusals.forget(self._device.clock.monotonic())
+        is_due = refusals.is_due(self._device.clock.monotonic())
+        while is_due and refusals.quarantined:
+            point = self.points[refusals.quarantined[0]]
+            heard += await self._read([Read(self._device.unit, point.table, point.address, point.size)])
             if isinstance(heard[-1], Failure):
-                self._quarantined.rotate(-1)
+                refusals.still(self._device.clock.monotonic())
                 break
-            self._quarantined.popleft()
-            self._care[row] = 1
-            _LOG.info("%s: the device gives %s again", self._device.source, self.points[row].name)
-        self._layout = self._arrange()
+            changed = True
+            _LOG.info("%s: the device gives %s again", self._device.source, self._in_words(refusals.back()))
+        if changed:
+            self._layout = self._arrange()
         return heard
 
     def _arrange(self) -> Layout:
-        """Plans the reads of all points that are not quarantined, as carefully as each needs."""
-        limits = self._device.limits
-        no_gaps = Limits(limits.max_registers, limits.max_bits, 0)
-        rows = [row for row in range(len(self.points)) if row not in self._quarantined]
-        merged = plan(self.points, limits, [row for row in rows if self._care[row] == 0])
-        tight = plan(self.points, no_gaps, [row for row in rows if self._care[row] == 1])
-        alone = chain.from_iterable(plan(self.points, limits, [row]) for row in rows if self._care[row] == 2)
-        blocks = (*merged, *tight, *alone)
+        """Plans the reads of all points that are not quarantined."""
+        blocks = plan(self.points, self._refusals.limits(self._device.limits), self._refusals.rows)
         reads = tuple(Read.of(self._device.unit, block) for block in blocks)
         return Layout(blocks, reads, Decoder(self.points, blocks))
 
-
-def _is_refusal(answer: Answer) -> bool:
-    return isinstance(answer, Failure) and answer.exception in _NO_SUCH_ADDRESS
+    def _in_words(self, rows: Sequence[int]) -> str:
+        """`power (holding 52), valve (coil 7) and 12 more`."""
+        named = [f"{self.points[row].name} ({self.points[row].where})" for row in rows[:_NAMED]]
+        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+        return ", ".join(named) + more
 
 
 def _silence(answers: Sequence[Answer]) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.modbus.plan import Block, Limits, plan
-from adapters.modbus.point import WORDS, Forbidden, Point, Table, ValueType
+from adapters.modbus.point import Forbidden, Point, Table
 
 SIZES = {1: "uint16", 2: "float32", 4: "int64"}
 
@@ -189,8 +189,3 @@ def legal(groups: list[list[Point]], limits: Limits) -> bool:
         if end - ordered[0].address > limits.max_registers:
             return False
     return True
-
-
-@pytest.mark.parametrize("name", [name for name in WORDS if name != "bool"])
-def test_every_type_knows_its_size(name: ValueType) -> None:
-    assert name.endswith(str(16 * WORDS[name]))
