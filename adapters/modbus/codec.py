@@ -1,30 +1,47 @@
-"""Replies → a column of values: one compiled gather per number type, for a whole poll at once. Pure."""
+"""Replies → a column of values: one gather of bytes and one cast per kind of number, for a whole poll. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import isfinite
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.modbus.checks import NO_DECIMAL, Check, Memory, checks_of, raw_checks
 from adapters.modbus.plan import Block
-from adapters.modbus.point import WORDS, Point, ValueType
-from gateway.model import GOOD, Reason, bad, uncertain
+from adapters.modbus.point import Point, ValueType, width
+from adapters.modbus.strings import Names
+from gateway.model import GOOD, Reason, bad
 
-_DTYPES: Final[dict[ValueType, str]] = {
-    "bool": "u1",
-    "int16": "<i2", "int32": "<i4", "int64": "<i8",
-    "uint16": "<u2", "uint32": "<u4", "uint64": "<u8",
-    "float16": "<f2", "float32": "<f4", "float64": "<f8",
-}  # fmt: skip
-_EXACT: Final = 2**53  # integers up to here are exact in a float64
+_NO_FAILURE: Final[Mapping[int, int]] = MappingProxyType({})
+_BYTES: Final = frozenset({"bool", "int8", "uint8"})  # types that one byte of a register holds
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """Decoded points in their order: value float64[n] (NaN where bad), quality uint8[n], and the texts of enums."""
+class _Kind:
+    """Numbers that are gathered and cast together: their bytes stand one behind the other in slots of this dtype."""
+
+    dtype: str
+    types: frozenset[ValueType]
+
+
+# Integers of up to 64 bits share one kind: unsigned ones lie at the low end of their slot, signed ones at the high end,
+# where their sign is the slot's; the division that scales them takes the shift along, and loses nothing by it.
+_KINDS: Final = (
+    _Kind("<i8", frozenset({"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"})),
+    _Kind("<u8", frozenset({"uint64"})),
+    _Kind("<u8", frozenset({"bcd16", "bcd32", "bcd64"})),
+    _Kind("<f8", frozenset({"float64"})),
+    _Kind("<f4", frozenset({"float32"})),
+    _Kind("<f2", frozenset({"float16"})),
+)  # fmt: skip
+
+
+class Column(NamedTuple):
+    """Decoded points in their order: value float64[n] (NaN where bad), quality uint8[n], and the texts of readings."""
 
     value: NDArray[np.float64]
     quality: NDArray[np.uint8]
@@ -34,59 +51,86 @@ class Column:
 class Decoder:
     """Turns an image, the blocks' reply data one behind the other, into values and qualities.
 
-    Points that no block brings are bad (quarantined) in every column.
+    Points that no block brings are bad (quarantined) in every column. It works in buffers of its own: one image at a
+    time. What must be known from one poll to the next is in `memory`, which decoders of one device share.
     """
 
-    def __init__(self, points: Sequence[Point], blocks: Sequence[Block]) -> None:
-        sizes = [block.nbytes for block in blocks]
-        self.offsets = tuple(accumulate(sizes, initial=0))
+    def __init__(self, points: Sequence[Point], blocks: Sequence[Block], memory: Memory | None = None) -> None:
+        self.offsets = tuple(accumulate((block.nbytes for block in blocks), initial=0))
         self.block_of = np.full(len(points), -1, np.intp)
         for number, block in enumerate(blocks):
             self.block_of[list(block.points)] = number
+        self._rows_of = [np.array(block.points, np.intp) for block in blocks]
         present = [i for i in range(len(points)) if self.block_of[i] >= 0]
         starts = {i: _start(points[i], blocks[self.block_of[i]], self.offsets[self.block_of[i]]) for i in present}
-        types = sorted({points[i].type for i in present})
-        self._kinds = [_Kind(t, points, [i for i in present if points[i].type == t], starts) for t in types]
-        self._blank = np.full(len(points), np.nan)
+        self._numbers = _Numbers(points, starts, self.offsets[-1])
         self._quality = np.where(self.block_of < 0, bad(Reason.QUARANTINED), GOOD).astype(np.uint8)
-        self._scaling = _Scaling(points)
-        self._texts = tuple(dict.fromkeys(text for point in points for text in point.enum.values()))
-        index = {text: float(number) for number, text in enumerate(self._texts)}
-        enums = [(i, points[i].enum) for i in present if points[i].enum]
-        self._enums = [(i, {raw: index[text] for raw, text in enum.items()}) for i, enum in enums]
+        self._checks: list[Check] = [*self._numbers.checks, *checks_of(points, memory or Memory())]
+        strings = {i: _bytes(points[i], starts[i][0])[::-1] for i in present if points[i].type == "string"}
+        self._names = Names(points, strings)
 
-    def decode(self, image: bytes) -> Column:
+    @np.errstate(invalid="ignore", over="ignore")  # signalling NaNs and overflow end up bad
+    def decode(self, image: bytes, failed: Mapping[int, int] = _NO_FAILURE) -> Column:
         """The column of one image.
 
-        image: reply data of all blocks in order, `offsets[-1]` bytes; what a failed block would have brought may
-               be anything: its rows are the caller's to mark
+        image:  reply data of all blocks in order, `offsets[-1]` bytes; anything where a block failed
+        failed: block number → quality of its points
         """
-        data = np.frombuffer(image, np.uint8)
-        value, quality = self._blank.copy(), self._quality.copy()
-        with np.errstate(invalid="ignore", over="ignore"):  # signalling NaNs and overflow end up bad below
-            for kind in self._kinds:
-                kind.decode(data, value, quality)
-            self._scaling.apply(value)
-            seems_finite = isfinite(value.dot(value))  # four times cheaper than to look at each value
-        if not seems_finite:
+        value, quality = self._numbers.take(image), self._quality.copy()
+        for number, why in failed.items():
+            rows = self._rows_of[number]
+            value[rows], quality[rows] = np.nan, why
+        for check in self._checks:
+            check(value, quality)
+        texts = self._names.apply(image, value, quality)
+        if not isfinite(value.dot(value)):  # four times cheaper than to look at each value
             odd = ~np.isfinite(value)
             value[odd] = np.nan
             quality[odd & (quality == GOOD)] = bad(Reason.NOT_A_NUMBER)
-        return Column(value, quality, self._name(value, quality) if self._enums else ())
+        return Column(value, quality, texts)
 
-    def _name(self, value: NDArray[np.float64], quality: NDArray[np.uint8]) -> tuple[str, ...]:
-        """Replaces the raw numbers of enums by indices into the returned texts."""
-        texts = list(self._texts)
-        for row, index in self._enums:
-            raw = value.item(row)
-            if quality[row] != GOOD:
-                continue
-            if (known := index.get(raw)) is None:  # type: ignore[call-overload]  # 1.0 finds 1
-                value[row], quality[row] = len(texts), uncertain(Reason.OUT_OF_RANGE)
-                texts.append(f"{raw:.15g}")
-            else:
-                value[row] = known
-        return tuple(texts)
+
+class _Numbers:
+    """The numbers of an image: gathered byte by byte into slots, cast, scaled, and put into the order of the points."""
+
+    def __init__(self, points: Sequence[Point], starts: Mapping[int, tuple[int, int]], zero: int) -> None:
+        """starts: byte and bit of each point that is there; zero: position of a byte that is 0."""
+        groups = [[i for i in starts if points[i].type in kind.types] for kind in _KINDS]
+        rows = [i for group in groups for i in group]
+        take = [at for i in rows for at in _slot(points[i], starts[i][0], zero)]
+        self._take, self._bytes = np.array(take, np.intp), np.zeros(len(take), np.uint8)
+        self._slots = np.full(len(rows) + 1, np.nan)  # the last one stays NaN, for points that are not there
+        self._order = np.full(len(points), len(rows), np.intp)
+        self._order[rows] = np.arange(len(rows))
+        self._present = self._slots[: len(rows)]
+        self._casts: list[tuple[NDArray[np.float64], NDArray[Any]]] = []
+        self._decimals: list[NDArray[np.uint64]] = []
+        self.checks: list[Check] = []
+        byte = first = 0
+        for kind, group in zip(_KINDS, groups, strict=True):
+            dtype, members = np.dtype(kind.dtype), [points[i] for i in group]
+            raw = self._bytes[byte : byte + dtype.itemsize * len(group)].view(dtype)
+            if group:
+                self._casts.append((self._slots[first : first + len(group)], raw))
+                self._decimals += [raw] if "bcd16" in kind.types else []
+                self.checks += raw_checks(members, group, raw)
+            byte, first = byte + raw.nbytes, first + len(group)
+        self._whole = self._bytes[: 8 * len(groups[0])].view(np.int64)
+        bits = [1 << starts[i][1] if points[i].type == "bool" else -1 for i in groups[0]]
+        self._mask = _unless_all(-1, bits, np.int64)
+        self._scaling = _Scaling([points[i] for i in rows], [_shift(points[i], starts[i][1]) for i in rows])
+
+    def take(self, image: bytes) -> NDArray[np.float64]:
+        """The values of all points, float64[n]; NaN where a point is not there or is no number."""
+        np.frombuffer(image + b"\0", np.uint8).take(self._take, None, self._bytes, "clip")
+        if self._mask is not None:
+            np.bitwise_and(self._whole, self._mask, self._whole)
+        for decimals in self._decimals:
+            _from_decimal(decimals)
+        for slots, raw in self._casts:
+            slots[:] = raw
+        self._scaling.apply(self._present)
+        return self._slots.take(self._order)
 
 
 def _start(point: Point, block: Block, offset: int) -> tuple[int, int]:
@@ -94,77 +138,64 @@ def _start(point: Point, block: Block, offset: int) -> tuple[int, int]:
     distance = point.address - block.address
     if point.table.is_bits:
         return offset + distance // 8, distance % 8
-    if point.type != "bool":
-        return offset + 2 * distance, 0
-    low_byte_first = point.byte_order == "little"
-    return offset + 2 * distance + ((point.bit < 8) ^ low_byte_first), point.bit % 8
+    start = offset + 2 * distance
+    if point.type not in _BYTES:
+        return start, 0
+    low = point.bit < 8 if point.type == "bool" else point.byte == "low"
+    return start + (low ^ (point.byte_order == "little")), point.bit % 8
 
 
 def _bytes(point: Point, start: int) -> list[int]:
     """The image positions of a point's bytes, least significant first."""
-    if point.type == "bool":
+    if point.type in _BYTES:
         return [start]
-    words = range(WORDS[point.type])
+    words = range(point.size)
     from_least = words if point.word_order == "little" else reversed(words)
     pair = (0, 1) if point.byte_order == "little" else (1, 0)
     return [start + 2 * word + byte for word in from_least for byte in pair]
 
 
-class _Kind:
-    """All points of one number type."""
-
-    def __init__(
-        self, value_type: ValueType, points: Sequence[Point], rows: Sequence[int], starts: dict[int, tuple[int, int]]
-    ) -> None:
-        self._dtype = np.dtype(_DTYPES[value_type])
-        self._rows = _selector(rows)
-        self._take = np.array([at for i in rows for at in _bytes(points[i], starts[i][0])], np.intp)
-        self._bit = np.array([starts[i][1] for i in rows], np.uint8) if value_type == "bool" else None
-        sentinels = [(at, i, raw) for at, i in enumerate(rows) for raw in points[i].not_a_value]
-        self._sentinel_at = np.array([at for at, _, _ in sentinels], np.intp)
-        self._sentinel_row = np.array([i for _, i, _ in sentinels], np.intp)
-        self._sentinel = np.array([raw for _, _, raw in sentinels], self._dtype)
-        wide = [(at, i) for at, i in enumerate(rows) if value_type in {"int64", "uint64"} and not points[i].lossy]
-        self._wide_at = np.array([at for at, _ in wide], np.intp)
-        self._wide_row = np.array([i for _, i in wide], np.intp)
-
-    def decode(self, data: NDArray[np.uint8], value: NDArray[np.float64], quality: NDArray[np.uint8]) -> None:
-        """Enters raw numbers into `value`; those that cannot be used become NaN with their reason in `quality`."""
-        raw: NDArray[Any] = data.take(self._take).view(self._dtype)
-        if self._bit is not None:
-            raw = (raw >> self._bit) & 1
-        value[self._rows] = raw
-        if self._wide_at.size:
-            wide = raw[self._wide_at]
-            _spoil(self._wide_row[(wide > _EXACT) | (wide < -_EXACT)], Reason.OUT_OF_RANGE, value, quality)
-        if self._sentinel.size:
-            hit = raw[self._sentinel_at] == self._sentinel
-            _spoil(self._sentinel_row[hit], Reason.NOT_A_VALUE, value, quality)
+def _slot(point: Point, start: int, zero: int) -> list[int]:
+    """The image positions of all bytes of a point's slot."""
+    found = _bytes(point, start)
+    if point.type.startswith("float"):
+        return found
+    empty = [zero] * (8 - len(found))
+    return empty + found if point.type.startswith("int") else found + empty
 
 
-def _spoil(rows: NDArray[np.intp], reason: Reason, value: NDArray[np.float64], quality: NDArray[np.uint8]) -> None:
-    value[rows], quality[rows] = np.nan, bad(reason)
+def _shift(point: Point, bit: int) -> int:
+    """How many bits too far left a point lies in its slot."""
+    if point.type == "bool":
+        return bit
+    return 64 - width(point.type) if point.type.startswith("int") else 0
 
 
-def _selector(rows: Sequence[int]) -> slice | NDArray[np.intp]:
-    """The rows as a slice where they are evenly spaced, which copies several times faster."""
-    step = rows[1] - rows[0] if len(rows) > 1 else 1
-    if list(rows) == list(range(rows[0], rows[-1] + 1, step)):
-        return slice(rows[0], rows[-1] + 1, step)
-    return np.array(rows, np.intp)
+_NIBBLES: Final = np.arange(0, 64, 4, dtype=np.uint64)
+_TENS: Final = np.array([10**n for n in range(16)], np.uint64)
+
+
+def _from_decimal(raw: NDArray[np.uint64]) -> None:
+    """Turns BCD numbers into integers in place; NO_DECIMAL where a digit is above 9."""
+    digits = (raw[:, None] >> _NIBBLES) & np.uint64(15)
+    raw[:] = np.where((digits > 9).any(axis=1), np.uint64(NO_DECIMAL), digits @ _TENS)
 
 
 class _Scaling:
-    """value = raw · scale + offset, over a whole column.
+    """value = raw · scale + offset, over all slots.
 
     A scale like 0.001 is applied as a division by 1000, which rounds once and so gives the number that is meant.
     """
 
-    def __init__(self, points: Sequence[Point]) -> None:
-        divisor = [_divisor(point.scale) for point in points]
-        self._divisor = _unless_all(1, divisor)
-        self._factor = _unless_all(1, [p.scale if d == 1 else 1.0 for p, d in zip(points, divisor, strict=True)])
-        self._offset = _unless_all(0, [point.offset for point in points])
+    def __init__(self, points: Sequence[Point], shifts: Sequence[int]) -> None:
+        """shifts: how many bits too far left each raw number lies."""
+        scales = [1.0 if point.scale_register else point.scale for point in points]
+        reciprocal = [_divisor(scale) for scale in scales]
+        factors = [scale if whole == 1 else 1.0 for scale, whole in zip(scales, reciprocal, strict=True)]
+        divisors = [whole * 2.0**shift for whole, shift in zip(reciprocal, shifts, strict=True)]
+        self._divisor = _unless_all(1, divisors, np.float64)
+        self._factor = _unless_all(1, factors, np.float64)
+        self._offset = _unless_all(0, [point.offset for point in points], np.float64)
 
     def apply(self, value: NDArray[np.float64]) -> None:
         """Scales in place."""
@@ -182,5 +213,5 @@ def _divisor(scale: float) -> float:
     return whole if whole and 1 / whole == scale else 1.0
 
 
-def _unless_all(neutral: float, column: Sequence[float]) -> NDArray[np.float64] | None:
-    return None if all(number == neutral for number in column) else np.array(column, np.float64)
+def _unless_all(neutral: float, column: Sequence[float], dtype: type[np.generic]) -> NDArray[Any] | None:
+    return None if all(number == neutral for number in column) else np.array(column, dtype)

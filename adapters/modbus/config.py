@@ -9,8 +9,9 @@ from pydantic import Field, field_validator, model_validator
 from adapters.modbus.examples import check_examples
 from adapters.modbus.plan import Limits, plan
 from adapters.modbus.point import Point
-from adapters.modbus.points import PointConfig, PointDefaults, resolve
+from adapters.modbus.points import PointConfig, PointDefaults
 from adapters.modbus.profile import load_profile
+from adapters.modbus.resolve import resolve_all
 from gateway.fields import Duration, Name, Section
 from gateway.library import Library
 from gateway.model import Tag
@@ -62,16 +63,11 @@ class ModbusConfig(Section):
 
     def resolve(self, library: Library) -> tuple[Point, ...]:
         """All points: the profile's, and its own, which win. UnknownName, ValueError: say what is wrong."""
-        points: dict[str, Point] = {}
-        defaults = PointDefaults()
-        if self.profile is not None:
-            profile = load_profile(self.profile, library)
-            points, defaults = {name: profile.point(name) for name in profile.points}, profile.defaults
-        for name, config in self.points.items():
-            try:
-                points[name] = resolve(name, config, defaults)
-            except ValueError as exc:
-                raise ValueError(f"points.{name}: {exc}") from exc
+        profile = None if self.profile is None else load_profile(self.profile, library)
+        inherited, defaults = (profile.resolved, profile.defaults) if profile else ({}, PointDefaults())
+        points, problems = resolve_all(self.points, defaults, inherited)
+        for name, problem in problems.items():
+            raise ValueError(f"points.{name}: {problem}")
         return tuple(points.values())
 
     def periods(self, points: tuple[Point, ...]) -> dict[str, float]:

@@ -23,6 +23,11 @@ WORDS: Final[Mapping[ValueType, int]] = {
 }  # fmt: skip
 
 
+def width(value_type: ValueType) -> int:
+    """The bits of a number."""
+    return 8 if value_type in {"int8", "uint8"} else 16 * WORDS[value_type]
+
+
 class Table(StrEnum):
     """The four tables of a Modbus device."""
 

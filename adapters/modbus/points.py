@@ -1,14 +1,14 @@
-"""Points as they are written in YAML, and what they leave unsaid."""
+"""Points as they are written in YAML."""
 
+from codecs import lookup
 from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
-from adapters.modbus.point import WORDS, Order, Point, Table, ValueType
+from adapters.modbus.point import Half, Order, Table, ValueType
 from gateway.fields import Name, Section
 
-_ADDRESSES: Final = 65536
-_REFERENCES: Final = {Table.DISCRETE: 1, Table.INPUT: 3, Table.HOLDING: 4}  # leading digit in a manual's numbering
+ADDRESSES: Final = 65536
 
 
 class PointDefaults(Section):
@@ -27,13 +27,30 @@ class PointDefaults(Section):
 class PointConfig(PointDefaults):
     """A point as it is written in a profile, or in a source without one."""
 
-    address: int = Field(ge=0, lt=10 * _ADDRESSES)
+    address: int = Field(ge=0, lt=10 * ADDRESSES)
     bit: int | None = Field(None, ge=0, le=15, description="of a bool in a register; 0 is the least significant")
+    bits: dict[Name, int] = Field(
+        default_factory=dict, description="name → bit of this integer: each is a bool point of that name"
+    )
+    byte: Half | None = Field(None, description="of an int8 or uint8: low (default) or high")
+    length: int | None = Field(None, ge=1, le=250, description="of a string, in bytes: two per register")
+    encoding: str | None = Field(None, description="of a string: ascii (default), latin-1, utf-8, utf-16-be, …")
+    padding: int | None = Field(
+        None, ge=0, le=255, description="byte that the device fills strings up with, beside NUL and space"
+    )
     scale: float = Field(1.0, allow_inf_nan=False, description="value = raw · scale + offset")
     offset: float = Field(0.0, allow_inf_nan=False)
+    scale_register: Name | None = Field(
+        None, description="name of the point that holds the power of ten: value = raw · 10^that · scale"
+    )
+    min: float | None = Field(None, allow_inf_nan=False, description="values below are bad: out of range")
+    max: float | None = Field(None, allow_inf_nan=False, description="values above are bad: out of range")
     unit: str = ""
     counter: bool = Field(False, description="the value only grows, but for roll-over and reset")
     modulus: int | None = Field(None, gt=1, description="a counter rolls over at this value; default 2^width · scale")
+    max_step: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="a counter that grows by more is bad until the next reading agrees"
+    )
     not_a_value: int | float | list[int | float] | None = Field(
         None, description="raw numbers that say: there is no value"
     )
@@ -47,97 +64,13 @@ class PointConfig(PointDefaults):
             raise ValueError("a scale of 0 would make every value 0")
         return scale
 
-
-def resolve(name: str, config: PointConfig, defaults: PointDefaults) -> Point:
-    """A point with everything said. ValueError: it contradicts itself or Modbus."""
-    value_type = config.type or defaults.type
-    if value_type is None:
-        raise ValueError(f"has no type: write one of {', '.join(WORDS)}")
-    addressing = config.addressing or defaults.addressing or "pdu"
-    table, address = config.table or defaults.table, config.address
-    if addressing == "reference":
-        table, address = _from_reference(address, table)
-    if table is None:
-        raise ValueError(f"has no table: write one of {', '.join(Table)}")
-    _check_bool(table, value_type, config)
-    point = Point(
-        name=name,
-        table=table,
-        address=address,
-        type=value_type,
-        word_order=config.word_order or defaults.word_order or "big",
-        byte_order=config.byte_order or defaults.byte_order or "big",
-        bit=config.bit or 0,
-        scale=config.scale,
-        offset=config.offset,
-        unit=config.unit,
-        group=config.group or defaults.group or "slow",
-        counter=config.counter,
-        modulus=_modulus(config, value_type),
-        not_a_value=_sentinels(config, value_type),
-        enum=config.enum,
-        lossy=config.lossy,
-    )
-    if point.end > _ADDRESSES:
-        raise ValueError(f"ends at address {point.end - 1}; the last one is {_ADDRESSES - 1}")
-    return point
-
-
-def _from_reference(number: int, table: Table | None) -> tuple[Table, int]:
-    """Table and address of a manual's number: 40001 or 400001 is the first holding register."""
-    if table is Table.COIL or (table is None and number < 10_000):
-        first, found = 1, Table.COIL
-    else:
-        digit = int(str(number)[0])
-        found = next((t for t, d in _REFERENCES.items() if d == digit), Table.COIL)
-        first = digit * 10 ** (len(str(number)) - 1) + 1
-        if len(str(number)) not in {5, 6} or found is Table.COIL:
-            raise ValueError(f"{number} is not a reference: 40001 is the first holding register, 30001 the first input")
-    if table not in {None, found}:
-        raise ValueError(f"{number} is a number of the table {found}, not {table}")
-    if number < first:
-        raise ValueError(f"{number} is not a reference: they begin at {first}")
-    return found, number - first
-
-
-def _check_bool(table: Table, value_type: ValueType, config: PointConfig) -> None:
-    """Bits are bools, and a bool in a register has a bit."""
-    if table.is_bits and value_type != "bool":
-        raise ValueError(f"the table {table} holds bits: its type is bool, not {value_type}")
-    needs_bit = value_type == "bool" and not table.is_bits
-    if needs_bit and config.bit is None:
-        raise ValueError("a bool in a register needs its bit: 0 is the least significant, 15 the most")
-    if not needs_bit and config.bit is not None:
-        raise ValueError("`bit` belongs to a bool in a holding or input register only")
-    if (value_type == "bool" or config.enum) and (config.scale != 1 or config.offset):
-        raise ValueError("a bool or an enum has neither scale nor offset")
-    if (value_type == "bool" or config.enum) and config.counter:
-        raise ValueError("a bool or an enum cannot be a counter")
-    if config.modulus and not config.counter:
-        raise ValueError("`modulus` belongs to a counter: add counter: true")
-
-
-def _modulus(config: PointConfig, value_type: ValueType) -> int:
-    """Where a counter rolls over, in its unit; floats and 64-bit integers never live to do it."""
-    if not config.counter or (config.modulus is None and ("int" not in value_type or WORDS[value_type] == 4)):
-        return 0
-    # a tag's modulus is whole: with a scale like 0.01 one roll-over is off by less than half a unit
-    return config.modulus or round(2 ** (16 * WORDS[value_type]) * abs(config.scale))
-
-
-def _sentinels(config: PointConfig, value_type: ValueType) -> tuple[float, ...]:
-    """Sentinels as numbers of the point's type; those of signed integers may be written as bit patterns (0x8000)."""
-    given = config.not_a_value
-    sentinels = given if isinstance(given, list) else [] if given is None else [given]
-    if value_type.startswith("float"):
-        return tuple(sentinels)
-    if value_type == "bool" and sentinels:
-        raise ValueError("a bool has no not_a_value")
-    return tuple(_whole(number, 16 * WORDS[value_type], value_type.startswith("int")) for number in sentinels)
-
-
-def _whole(number: float, width: int, signed: bool) -> int:
-    if number != int(number) or not -(2 ** (width - 1)) * signed <= number < 2**width:
-        raise ValueError(f"not_a_value {number:g} is not a number of {width} bits")
-    whole = int(number)
-    return whole - 2**width if signed and whole >= 2 ** (width - 1) else whole
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str | None) -> str | None:
+        try:
+            is_text = encoding is None or lookup(encoding)._is_text_encoding
+        except LookupError:
+            is_text = False
+        if not is_text:
+            raise ValueError(f"{encoding!r} is not a text encoding: write ascii, latin-1, utf-8 or utf-16-be")
+        return encoding

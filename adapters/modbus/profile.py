@@ -1,21 +1,26 @@
 """Profiles: a device type as one YAML file."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from adapters.modbus.point import Point, Table
-from adapters.modbus.points import PointConfig, PointDefaults, resolve
-from gateway.document import ConfigError, Document
+from adapters.modbus.options import Options
+from adapters.modbus.point import Forbidden, Point, Table
+from adapters.modbus.points import PointConfig, PointDefaults
+from adapters.modbus.ranges import Ranges, forbidden
+from adapters.modbus.resolve import resolve_all
+from gateway.document import ConfigError, Document, closest
 from gateway.fields import Name, Section
-from gateway.library import Library
+from gateway.library import Library, UnknownName
 
 Word = Annotated[int, Field(ge=0, le=0xFFFF)]
 Image = Mapping[Table, Mapping[int, Word | list[Word]]]
 """Registers (or bits, 0 and 1) by table and address; a list stands for consecutive addresses."""
+
+_DEEPEST: Final = 8  # profiles that extend one another; more is a circle
 
 
 class Note(Section):
@@ -39,40 +44,119 @@ class Profile(Section):
     name: str
     vendor: str
     document: str = Field(description="the vendor's document that the registers come from")
+    extends: str | None = Field(None, description="a profile whose points and all else it takes over")
+    remove: list[Name] = Field(default_factory=list, description="points of that profile which this device lacks")
     sources: list[Note] = Field(default_factory=list)
+    options: Options = Options()
+    forbidden: Ranges = Field(default_factory=dict, description="table → addresses that must not be read")
     defaults: PointDefaults = PointDefaults()
     points: dict[Name, PointConfig] = Field(min_length=1)
     caveats: list[Note] = Field(default_factory=list)
     examples: list[Example] = Field(default_factory=list)
 
+    @cached_property
+    def resolved(self) -> Mapping[str, Point]:
+        """All points with everything said, by name; those that are wrong are left out."""
+        return resolve_all(self.points, self.defaults)[0]
+
+    @cached_property
+    def forbidden_ranges(self) -> tuple[Forbidden, ...]:
+        """Addresses that must not be read. ValueError: they are not ranges."""
+        return forbidden(self.forbidden)
+
     def point(self, name: str) -> Point:
         """One point, resolved."""
-        return resolve(name, self.points[name], self.defaults)
+        return self.resolved[name]
 
 
 def load_profile(name: str, library: Library) -> Profile:
     """The profile of this name (`eastron/sdm630`). UnknownName: no such file; ValueError: each `file:line: problem`."""
-    path = library.find("profiles", name)
-    return _load(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _load(path: Path, mtime_ns: int) -> Profile:
-    """`mtime_ns` makes an edited file a new one; hundreds of sources share a profile."""
+    chain = [library.find("profiles", name)]
     try:
-        document = Document.load(path)
-        profile: Profile = document.validate(Profile, document.data, ())
-        document.check()
-        for name in profile.points:
-            _check_point(document, profile, name)
-        document.check()
+        while (parent := _parent(chain[-1], chain[-1].stat().st_mtime_ns)) is not None:
+            chain.append(_find_parent(chain, parent, library))
+        return _load(tuple((path, path.stat().st_mtime_ns) for path in reversed(chain)))
     except ConfigError as exc:
         raise ValueError(str(exc)) from exc
+
+
+def _find_parent(chain: list[Path], parent: str, library: Library) -> Path:
+    document = Document(chain[-1])
+    try:
+        path = library.find("profiles", parent)
+    except UnknownName as exc:
+        document.report(("extends",), str(exc))
+    else:
+        if path not in chain and len(chain) < _DEEPEST:
+            return path
+        document.report(("extends",), f"{parent!r} extends this profile in turn")
+    raise ConfigError(document.problems)
+
+
+@lru_cache(maxsize=256)
+def _parent(path: Path, mtime_ns: int) -> str | None:
+    """The name of the profile that a file extends; `mtime_ns` makes an edited file a new one."""
+    name = Document.load(path).data.get("extends")
+    return name if isinstance(name, str) else None
+
+
+@lru_cache(maxsize=256)
+def _load(chain: tuple[tuple[Path, int], ...]) -> Profile:
+    """The profile of files that extend one another, the farthest first; hundreds of sources share one."""
+    data: dict[str, Any] = {}
+    profile = None
+    for path, _ in chain:
+        document = Document.load(path)
+        data = _merge(document, data)
+        profile = _validate(document, data)
+    assert profile is not None
     return profile
 
 
-def _check_point(document: Document, profile: Profile, name: str) -> None:
-    try:
-        profile.point(name)
-    except ValueError as exc:
-        document.report(("points", name), str(exc))
+def _validate(document: Document, data: dict[str, Any]) -> Profile:
+    profile: Profile = document.validate(Profile, data, ())
+    document.check()
+    for name, problem in resolve_all(profile.points, profile.defaults)[1].items():
+        document.report(("points", name), problem)
+    document.check()
+    return profile
+
+
+def _merge(document: Document, parent: dict[str, Any]) -> dict[str, Any]:
+    """A profile over the one that it extends: points key by key, lists appended, all else replaced."""
+    own = document.data
+    if not parent:
+        return own
+    merged = parent | own
+    for key in ("defaults", "options", "forbidden"):
+        merged[key] = _as(dict, parent.get(key)) | _as(dict, own.get(key))
+    points, mine = _as(dict, parent.get("points")), _as(dict, own.get("points"))
+    for name in _as(list, own.get("remove")):
+        if name not in points:
+            document.report(("remove",), f"{name!r} is not a point of {own['extends']}{closest(str(name), points)}")
+    kept = {name: point for name, point in points.items() if name not in _as(list, own.get("remove"))}
+    merged["points"] = kept | {name: _over(kept.get(name), point) for name, point in mine.items()}
+    for key in ("sources", "caveats"):
+        merged[key] = [*_as(list, parent.get(key)), *_as(list, own.get(key))]
+    same = {} if "defaults" in own else {name: point for name, point in kept.items() if name not in mine}
+    merged["examples"] = [*_as(list, own.get("examples")), *_still_true(parent, same)]
+    return merged
+
+
+def _over(point: Any, mine: Any) -> Any:
+    return point | mine if isinstance(point, dict) and isinstance(mine, dict) else mine
+
+
+def _still_true(parent: dict[str, Any], same: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parent's examples, as far as its points are taken over as they are."""
+    names = set(same).union(*(point.get("bits", {}) for point in same.values()))
+    examples = []
+    for example in _as(list, parent.get("examples")):
+        values = {name: value for name, value in example["values"].items() if name in names}
+        examples += [example | {"values": values}] if values else []
+    return examples
+
+
+def _as(kind: type[Any], value: Any) -> Any:
+    """The value where it has this shape; an empty one where it has not, which validation tells."""
+    return value if isinstance(value, kind) else kind()

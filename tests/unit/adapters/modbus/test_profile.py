@@ -7,7 +7,8 @@ import pytest
 
 from adapters.modbus.examples import check_examples
 from adapters.modbus.point import Point, Table
-from adapters.modbus.points import PointConfig, PointDefaults, resolve
+from adapters.modbus.points import PointConfig, PointDefaults
+from adapters.modbus.resolve import resolve
 from adapters.modbus.profile import Profile, load_profile
 from gateway.library import Library, UnknownName
 from gateway.model import TagType
@@ -29,7 +30,7 @@ def problem(tmp_path: Path, text: str) -> str:
 
 
 def point(**said: object) -> Point:
-    return resolve("p", PointConfig.model_validate({"address": 0, "type": "uint16", "table": "holding"} | said), NONE)
+    return resolve("p", PointConfig.model_validate({"address": 0, "type": "uint16", "table": "holding"} | said), NONE)[0]
 
 
 NONE = PointDefaults()
@@ -111,8 +112,8 @@ def test_an_edited_profile_is_read_again(tmp_path: Path) -> None:
     ("points", "told"),
     [
         ("a: {table: input, adress: 1, type: int16}", "x.yaml:5: points.a.adress: unknown key"),
-        ("a: {table: input, address: 1, type: int17}", "x.yaml:5: points.a.type: input should be 'bool', 'int16'"),
-        ("a: {table: input, address: 1}", "x.yaml:5: points.a: has no type: write one of bool, int16"),
+        ("a: {table: input, address: 1, type: int17}", "x.yaml:5: points.a.type: input should be 'bool', 'int8'"),
+        ("a: {table: input, address: 1}", "x.yaml:5: points.a: has no type: write one of bool, int8"),
         ("a: {address: 1, type: int16}", "x.yaml:5: points.a: has no table: write one of coil, discrete"),
         ("a: {table: input, address: 1, type: bool}", "x.yaml:5: points.a: a bool in a register needs its bit"),
         ("a: {table: coil, address: 1, type: int16}", "x.yaml:5: points.a: the table coil holds bits"),
@@ -138,7 +139,7 @@ def test_a_profile_without_points_is_wrong(tmp_path: Path) -> None:
 
 def test_defaults_fill_what_a_point_leaves_unsaid() -> None:
     defaults = PointDefaults(table=Table.INPUT, type="float32", word_order="little", group="fast")
-    found = resolve("p", PointConfig(address=3, group="rare"), defaults)
+    found = resolve("p", PointConfig(address=3, group="rare"), defaults)[0]
     assert (found.table, found.type, found.word_order, found.group) == (Table.INPUT, "float32", "little", "rare")
     assert (found.byte_order, found.where) == ("big", "input 3")
 
