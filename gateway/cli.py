@@ -36,7 +36,7 @@ def main() -> None:
         app()
     except ConfigError as exc:
         _fail(str(exc))
-    except (Unusable, FileNotFoundError, PermissionError) as exc:
+    except Unusable as exc:
         _fail(f"lineside: {exc}")
     except BaseExceptionGroup as group:
         unusable, bugs = group.split(Unusable)

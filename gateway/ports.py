@@ -48,6 +48,11 @@ class Delivery:
     ack: Callable[[], None] | None = None
     window_share: float = 0.0
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds in memory, for bounds on queues."""
+        return self.batch.nbytes + sum(len(reject.raw) for reject in self.rejects)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -1,7 +1,16 @@
 """The spine: one durable log, a cursor per consumer, and books that say where every reading went."""
 
-from gateway.journal.accounting import Account, Ledger, Producer, open_readonly, read_ledger
+from gateway.journal.accounting import Account, Ledger, NoJournal, Producer, open_readonly, read_ledger
 from gateway.journal.database import JournalError
 from gateway.journal.sqlite import SqliteJournal
 
-__all__ = ["Account", "JournalError", "Ledger", "Producer", "SqliteJournal", "open_readonly", "read_ledger"]
+__all__ = [
+    "Account",
+    "JournalError",
+    "Ledger",
+    "NoJournal",
+    "Producer",
+    "SqliteJournal",
+    "open_readonly",
+    "read_ledger",
+]

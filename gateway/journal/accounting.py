@@ -6,6 +6,12 @@ from typing import Any
 
 import apsw
 
+from gateway.ports import Unusable
+
+
+class NoJournal(Unusable):
+    """There is no journal (yet)."""
+
 
 def rows(db: apsw.Connection, sql: str, *values: float | str | bytes | None) -> list[tuple[Any, ...]]:
     """All rows of a query; the schema, not Python, says their types."""
@@ -76,9 +82,9 @@ def read_ledger(db: apsw.Connection) -> Ledger:
         producers = tuple(
             Producer(*found) for found in rows(db, "SELECT name, seq, ingested, lost FROM producer ORDER BY name")
         )
-        batches, newest = row(db, "SELECT count(*), coalesce(max(position), 0) FROM batch")
+        oldest, newest = row(db, "SELECT coalesce(min(position), 1), coalesce(max(position), 0) FROM batch")
         (dead,) = row(db, "SELECT count(*) FROM dead_letter")
-    return Ledger(used_bytes(db), batches, newest, dead, accounts, producers)
+    return Ledger(used_bytes(db), newest - oldest + 1, newest, dead, accounts, producers)
 
 
 def used_bytes(db: apsw.Connection) -> int:
@@ -88,11 +94,11 @@ def used_bytes(db: apsw.Connection) -> int:
 
 
 def open_readonly(path: Path) -> apsw.Connection:
-    """A read-only connection to a journal that may be in use. FileNotFoundError: there is none yet."""
+    """A read-only connection to a journal that may be in use. NoJournal: there is none yet."""
     try:
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         db.set_busy_timeout(2000)
         row(db, "SELECT value FROM meta")
     except (apsw.CantOpenError, apsw.SQLError) as exc:
-        raise FileNotFoundError(f"no journal at {path}: the gateway has not run with this config yet") from exc
+        raise NoJournal(f"no journal at {path}: the gateway has not run with this config yet") from exc
     return db

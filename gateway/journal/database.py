@@ -84,11 +84,16 @@ class Database:
         except JournalError:
             self._lock.close()
             raise
-        self.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'")
+        try:
+            self.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'")
+        except apsw.Error as exc:
+            self.close()
+            raise JournalError(f"cannot write {path}: {exc}; check free space and the folder's owner") from exc
         (self.epoch,) = row(self.db, "SELECT value FROM meta WHERE key = 'epoch'")
         (self.total,) = row(self.db, "SELECT value FROM meta WHERE key = 'total'")
         self.seqs: dict[str, int] = dict(rows(self.db, "SELECT name, seq FROM producer"))
         self.dropped_to = 0
+        (self.letter_bytes,) = row(self.db, "SELECT coalesce(sum(length(body)), 0) FROM dead_letter")
         self._boot_id = _boot_id()
 
     def close(self) -> None:
@@ -153,6 +158,14 @@ class Database:
             (producer, self.seqs.get(producer, 0), ingested, lost),
         )
 
+    def counters(self) -> tuple[int, int, dict[str, int]]:
+        """What one commit changes in memory, for `restore` after a rollback."""
+        return self.total, self.letter_bytes, dict(self.seqs)
+
+    def restore(self, counters: tuple[int, int, dict[str, int]]) -> None:
+        """Back to what was before the commit that failed."""
+        self.total, self.letter_bytes, self.seqs = counters
+
     def save_total(self) -> None:
         """Stores the running total of all readings."""
         self.db.execute("UPDATE meta SET value = ? WHERE key = 'total'", (self.total,))
@@ -163,6 +176,7 @@ class Database:
             "INSERT INTO dead_letter (consumer, time_ms, origin, reason, body) VALUES ('',?,?,?,?)",
             [(r.time_ns // 1_000_000, r.origin, r.reason, r.raw) for r in rejects],
         )
+        self.letter_bytes += sum(len(reject.raw) for reject in rejects)
 
     def total_at(self, position: int) -> int:
         """Readings up to and including a position."""
@@ -192,6 +206,7 @@ class Database:
         now_ms = time.time_ns() // 1_000_000
         for batch, reason in dead:
             body = encode(Header(consumer, self.epoch), batch)
+            self.letter_bytes += len(body)
             self.db.execute(
                 "INSERT INTO dead_letter (consumer, time_ms, origin, reason, body) VALUES (?,?,'',?,?)",
                 (consumer, now_ms, reason, body),
@@ -211,7 +226,10 @@ class Database:
         if used_bytes(self.db) <= max_bytes:
             return 0
         (oldest,) = row(
-            self.db, "SELECT max(position) FROM (SELECT position FROM batch ORDER BY position LIMIT ?)", _DROP_ROWS
+            self.db,
+            "SELECT max(position) FROM (SELECT position FROM batch WHERE position < (SELECT max(position) FROM batch)"
+            " ORDER BY position LIMIT ?)",
+            _DROP_ROWS,
         )
         if oldest is None:
             return 0
@@ -222,6 +240,20 @@ class Database:
             return self._delete(oldest)
 
         return self._in_transaction(drop)
+
+    def forget_letters(self, max_bytes: int) -> None:
+        """Deletes the oldest dead letters over their own quota, so that a bad publisher costs no other readings."""
+        while self.letter_bytes > max_bytes:
+            oldest = rows(self.db, "SELECT id, length(body) FROM dead_letter ORDER BY id LIMIT ?", _DROP_ROWS)
+            if not oldest:
+                return
+            ids, sizes = zip(*oldest, strict=True)
+            self._in_transaction(lambda last=ids[-1]: self._forget_letters_to(last))  # type: ignore[misc]
+            self.letter_bytes -= sum(sizes)
+
+    def _forget_letters_to(self, last: int) -> int:
+        self.db.execute("DELETE FROM dead_letter WHERE id <= ?", (last,))
+        return self.db.changes()
 
     def _in_transaction(self, step: Callable[[], int]) -> int:
         self.db.execute("BEGIN IMMEDIATE")

@@ -40,6 +40,7 @@ class SqliteJournal:
         self._database = Database(path)
         self.tags: TagTable = self._database.tags()
         self.blocked = ""
+        self._death: BaseException | None = None
         self.used_bytes = 0
         self.newest = 0
         self._writer = Writer(
@@ -48,6 +49,7 @@ class SqliteJournal:
             max_bytes,
             on_commit=lambda done: self._from_thread(self._committed, done),
             on_block=lambda reason: self._from_thread(self._set_blocked, reason),
+            on_death=lambda error: self._from_thread(self._die, error),
         )
         self._reader = ThreadPoolExecutor(1, "journal-reader")
         self._read_db: apsw.Connection | None = None
@@ -61,9 +63,16 @@ class SqliteJournal:
         self._corrupt: dict[str, dict[int, int]] = {}
 
     async def open(self, consumers: Iterable[tuple[str, bool]], tags: Iterable[Tag] = ()) -> None:
-        """Registers readers and tags and starts the writer. consumers: (name, only what comes from now on)."""
+        """Registers readers and tags and starts the writer. consumers: (name, only what comes from now on).
+
+        JournalError: the file cannot be written.
+        """
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._prepare, tuple(consumers), tuple(tags))
+        try:
+            await asyncio.to_thread(self._prepare, tuple(consumers), tuple(tags))
+        except apsw.Error as exc:
+            self._database.close()
+            raise JournalError(f"cannot write {self._path}: {exc}; check free space and the folder's owner") from exc
         self._writer.start()
 
     def _prepare(self, consumers: tuple[tuple[str, bool], ...], tags: tuple[Tag, ...]) -> None:
@@ -89,8 +98,9 @@ class SqliteJournal:
         await asyncio.sleep(0)  # lets the last acknowledgements run
 
     def _shut(self) -> None:
-        self._writer.stop()
-        self._writer.join()
+        if self._writer.is_alive():
+            self._writer.stop()
+            self._writer.join()
         self._reader.shutdown()
         if self._read_db:
             self._read_db.close()
@@ -106,13 +116,15 @@ class SqliteJournal:
 
     async def append(self, delivery: Delivery, producer: str, seq: int | None = None) -> None:
         """See `ports.Journal`."""
+        self._must_live()
         while self._inbox_bytes > _INBOX_BYTES:
             if self.blocked and delivery.ack is None:
                 self._writer.lose(producer, len(delivery.batch))
                 return
             self._room.clear()
             await self._room.wait()
-        self._inbox_bytes += delivery.batch.nbytes
+            self._must_live()
+        self._inbox_bytes += delivery.nbytes
         now_ns, steady_ns = self._clock.wall_ns(), round(self._clock.monotonic() * 1e9)
         self._writer.put(Append(delivery, producer, seq, now_ns, steady_ns, _clock_is_synced()))
 
@@ -120,13 +132,15 @@ class SqliteJournal:
         """See `ports.Journal`."""
         position = self._cursors.get(consumer, 0) if after is None else after
         while True:
+            self._must_live()
             self._grown.clear()
             records = self._from_tail(position)
             if records is None:
-                records = await self._from_file(consumer, position)
+                records, position = await self._from_file(consumer, position)
             if records:
                 return records
-            await self._grown.wait()
+            if position >= self.newest:
+                await self._grown.wait()
 
     async def ack(self, consumer: str, position: int, outcome: Outcome | None = None) -> None:
         """See `ports.Journal`."""
@@ -161,10 +175,12 @@ class SqliteJournal:
         skip = position + 1 - self._tail[0].position
         return [self._tail[i] for i in range(max(0, skip), min(len(self._tail), max(0, skip) + _READ_ROWS))]
 
-    async def _from_file(self, consumer: str, position: int) -> list[Record]:
+    async def _from_file(self, consumer: str, position: int) -> tuple[list[Record], int]:
+        """The next records that can be read, and the position up to which the file was looked at."""
         found = await asyncio.get_running_loop().run_in_executor(self._reader, self._query, position)
         records = []
         for at, n, body in found:
+            position = at
             try:
                 header, batch = decode(body)
             except Corrupt as exc:
@@ -173,10 +189,7 @@ class SqliteJournal:
                 self._corrupt[consumer][at] = n
                 continue
             records.append(Record(at, header.source, header.seq, header.received_ns, batch))
-        if found and not records:
-            await self.ack(consumer, found[-1][0])
-            return await self._from_file(consumer, found[-1][0])
-        return records
+        return records, position
 
     def _query(self, position: int) -> list[tuple[int, int, bytes]]:
         assert self._read_db
@@ -193,7 +206,7 @@ class SqliteJournal:
             self._tail_bytes -= self._tail.popleft().batch.nbytes
         for item in done.items:
             if isinstance(item, Append):
-                self._inbox_bytes -= item.delivery.batch.nbytes
+                self._inbox_bytes -= item.delivery.nbytes
                 if item.delivery.ack:
                     item.delivery.ack()
         self._room.set()
@@ -202,6 +215,18 @@ class SqliteJournal:
     def _set_blocked(self, reason: str) -> None:
         self.blocked = reason
         self._room.set()
+
+    def _die(self, error: BaseException) -> None:
+        self._death = error
+        self._room.set()
+        self._grown.set()
+
+    def _must_live(self) -> None:
+        """Ends whoever uses a journal that writes no more; with them the process ends, and a restart reads on."""
+        if isinstance(self._death, apsw.Error):
+            raise JournalError(f"{self._path} cannot be used any more: {self._death}") from self._death
+        if self._death is not None:
+            raise RuntimeError("the journal's writer ended") from self._death
 
     def _from_thread(self, call: Callable[[T], None], value: T) -> None:
         assert self._loop

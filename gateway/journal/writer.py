@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -20,6 +20,9 @@ from gateway.ports import Delivery, Outcome, Record
 _log = logging.getLogger("lineside.journal")
 _RETRY_S = 1.0
 _PRUNE_EVERY_S = 10.0
+_PRUNE_FOR_S = 0.2
+_LETTER_BYTES = 2**20
+_DISK_REFUSES = (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.BusyError, apsw.CantOpenError)
 _CHECKPOINT_EVERY_S = 60.0
 
 
@@ -68,6 +71,7 @@ class Writer(threading.Thread):
 
     on_commit  called in this thread after each commit
     on_block   called in this thread with the reason when the disk refuses, with "" when it works again
+    on_death   called in this thread with the error that ended it: nothing will become durable any more
     """
 
     def __init__(
@@ -77,13 +81,15 @@ class Writer(threading.Thread):
         max_bytes: int,
         on_commit: Callable[[Committed], None],
         on_block: Callable[[str], None],
+        on_death: Callable[[BaseException], None],
     ) -> None:
         super().__init__(name="journal-writer", daemon=True)
         self._database, self._rule, self._max_bytes = database, rule, max_bytes
-        self._on_commit, self._on_block = on_commit, on_block
+        self._on_commit, self._on_block, self._on_death = on_commit, on_block, on_death
         self._inbox = _Inbox()
         self._wake = threading.Condition()
         self._blocked = ""
+        self._used_bytes = 0
         self._pruned_at = self._checkpointed_at = time.monotonic()
 
     # called from the event loop ------------------------------------------------------------------------------------
@@ -93,9 +99,11 @@ class Writer(threading.Thread):
         with self._wake:
             self._inbox.items.append(item)
             if isinstance(item, Append):
-                batch, share = item.delivery.batch, item.delivery.window_share
-                awaited = item.delivery.ack is not None
-                self._rule.note(time.monotonic(), item.producer, share, batch.nbytes, awaited=awaited)
+                delivery = item.delivery
+                awaited = delivery.ack is not None
+                self._rule.note(
+                    time.monotonic(), item.producer, delivery.window_share, delivery.nbytes, awaited=awaited
+                )
                 self._wake.notify()
 
     def register(self, tags: Iterable[Tag]) -> "Future[list[tuple[int, Tag]]]":
@@ -120,7 +128,15 @@ class Writer(threading.Thread):
     # the thread ----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Until `stop`, or until something happens that no waiting mends."""
+        try:
+            self._work()
+        except BaseException as exc:  # noqa: BLE001  # whatever ends this thread has to end the process
+            self._on_death(exc)
+        finally:
+            self._database.close()
+
+    def _work(self) -> None:
         while True:
             with self._wake:
                 self._wait_until_due()
@@ -130,10 +146,17 @@ class Writer(threading.Thread):
             if not done:
                 self._put_back(inbox)
             if inbox.closing:
-                break
+                self._give_up(inbox if not done else _Inbox())
+                return
             if not done:
                 time.sleep(_RETRY_S)
-        self._database.close()
+
+    @staticmethod
+    def _give_up(inbox: _Inbox) -> None:
+        """What the disk did not take before the end; a source that waits for its acknowledgement sends it again."""
+        readings = sum(len(i.delivery.batch) for i in inbox.items if isinstance(i, Append) and not i.delivery.ack)
+        if readings := readings + sum(inbox.lost.values()):
+            _log.error("ended while the disk refused: %d readings that nobody holds any more are lost", readings)
 
     def _wait_until_due(self) -> None:
         while not (self._inbox.closing or self._inbox.tags):
@@ -144,22 +167,23 @@ class Writer(threading.Thread):
 
     def _commit(self, inbox: _Inbox) -> bool:
         db = self._database.db
-        total, seqs = self._database.total, dict(self._database.seqs)
+        before = self._database.counters()
         try:
             db.execute("BEGIN IMMEDIATE")
             registered = [(self._database.register(tags), future) for tags, future in inbox.tags]
             records = [record for item in inbox.items if (record := self._write(item))]
-            self._count(inbox)
+            self._count(records, inbox.lost)
             db.execute("COMMIT")
-        except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.BusyError, apsw.CantOpenError) as exc:
+        except _DISK_REFUSES as exc:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            self._database.total, self._database.seqs = total, seqs
+            self._database.restore(before)
             self._block(f"{exc}")
             return False
         self._block("")
         for found, future in registered:
-            future.set_result(found)
+            if future.set_running_or_notify_cancel():
+                future.set_result(found)
         used = self._tidy()
         self._on_commit(Committed(list(inbox.items), records, used, self._database.dropped_to))
         return True
@@ -182,34 +206,35 @@ class Writer(threading.Thread):
         )
         return Record(position, item.producer, seq, item.received_ns, batch)
 
-    def _count(self, inbox: _Inbox) -> None:
-        ingested: dict[str, int] = {}
-        for item in inbox.items:
-            if isinstance(item, Append):
-                ingested[item.producer] = ingested.get(item.producer, 0) + len(item.delivery.batch)
-        for producer in ingested.keys() | inbox.lost.keys():
-            lost = inbox.lost.get(producer, 0)
-            self._database.count(producer, ingested.get(producer, 0) + lost, lost)
+    def _count(self, records: Iterable[Record], lost: Mapping[str, int]) -> None:
+        ingested: dict[str, int] = dict(lost)
+        for record in records:
+            ingested[record.producer] = ingested.get(record.producer, 0) + len(record.batch)
+        for producer, readings in ingested.items():
+            self._database.count(producer, readings, lost.get(producer, 0))
         self._database.save_total()
 
     def _tidy(self) -> int:
         """Prunes, enforces the quota and truncates the write-ahead log, each now and then; bytes in use."""
         database, now = self._database, time.monotonic()
         try:
+            database.forget_letters(max(_LETTER_BYTES, self._max_bytes // 20))
+            if now - self._pruned_at >= _PRUNE_EVERY_S:
+                self._pruned_at = now
+                while database.prune() and time.monotonic() < now + _PRUNE_FOR_S:
+                    pass
             dropped = 0
             while count := database.enforce(self._max_bytes):
                 dropped += count
             if dropped:
                 _log.warning("over its quota of %d bytes: dropped the oldest %d batches", self._max_bytes, dropped)
-            if now - self._pruned_at >= _PRUNE_EVERY_S:
-                self._pruned_at = now
-                database.prune()
             if now - self._checkpointed_at >= _CHECKPOINT_EVERY_S:
                 self._checkpointed_at = now
                 database.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except (apsw.FullError, apsw.IOError, apsw.BusyError) as exc:
+            self._used_bytes = used_bytes(database.db)
+        except _DISK_REFUSES as exc:
             _log.warning("cannot tidy up now: %s", exc)
-        return used_bytes(database.db)
+        return self._used_bytes
 
     def _put_back(self, inbox: _Inbox) -> None:
         with self._wake:

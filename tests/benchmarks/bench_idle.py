@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gateway.journal import open_readonly, read_ledger
+from gateway.journal import NoJournal, open_readonly, read_ledger
 from tests.benchmarks.bench_gateway import usage
 
 _POINTS = 10
@@ -40,7 +40,7 @@ def stored(journal: Path) -> int:
     """Readings of the meter in the journal."""
     try:
         db = open_readonly(journal)
-    except FileNotFoundError:
+    except NoJournal:
         return 0
     found = sum(p.ingested for p in read_ledger(db).producers if p.name == "main-meter")
     db.close()

@@ -239,3 +239,87 @@ async def test_a_new_sink_may_start_from_now(tmp_path: Path) -> None:
     records = await journal.read("late")
     await journal.close()
     assert [r.batch.value.tolist() for r in records] == [[2.0]]
+
+
+async def test_a_seq_that_was_seen_is_not_counted_again(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", "sink")
+    for _ in range(3):
+        await journal.append(Delivery(batch(1, 2)), "kpi", 7)
+    await journal.flush()
+    (producer,) = [p for p in (await journal.ledger()).producers if p.name == "kpi"]
+    await journal.close()
+    assert producer.ingested == 2
+
+
+async def test_a_flood_of_dead_letters_costs_no_reading(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", "slow", max_bytes=4_000_000)
+    for number in range(40):
+        letter = Reject(bytes(64_000), f"cell/{number}", "garbage", number)
+        await journal.append(Delivery(Batch.empty(), (letter,)), "mqtt")
+        await commit(journal, batch(number))
+    ledger = await journal.ledger()
+    await journal.close()
+    assert ledger.accounts[0].dropped == {}
+    assert ledger.accounts[0].buffered == 40
+    assert 0 < ledger.dead_letters < 40
+
+
+async def test_rejects_that_wait_for_the_disk_count_towards_the_bound(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", "sink")
+    await journal.append(Delivery(Batch.empty(), (Reject(bytes(1_000_000), "cell/7", "garbage", 1),)), "mqtt")
+    assert journal.waiting_bytes() >= 1_000_000
+    await journal.flush()
+    assert journal.waiting_bytes() == 0
+    await journal.close()
+
+
+async def test_pruning_keeps_up_with_a_hundred_batches_a_second(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", "sink")
+    await commit(journal, *(batch(i) for i in range(2_000)))
+    await journal.ack("sink", 2_000)
+    journal._writer._pruned_at -= 60
+    await commit(journal, batch(1))
+    ledger = await journal.ledger()
+    await journal.close()
+    assert ledger.batches <= 2
+
+
+async def test_a_registration_that_nobody_waits_for_any_more_harms_nothing(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", "sink")
+    task = asyncio.create_task(journal.register([Tag("press/late")]))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await commit(journal, batch(1))
+    await journal.close()
+
+
+async def test_a_writer_that_dies_ends_everybody_who_uses_the_journal(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", "sink")
+    await commit(journal, batch(1))
+    reading = asyncio.create_task(journal.read("sink", 1))
+    journal._database.db.close()  # the next commit finds what no waiting mends
+    await journal.append(Delivery(batch(2)), "plc")
+    with pytest.raises((JournalError, RuntimeError), match=r"writer ended|cannot be used"):
+        await reading
+    with pytest.raises((JournalError, RuntimeError)):
+        await journal.append(Delivery(batch(3)), "plc")
+    await journal.close()
+
+
+async def test_a_stretch_of_damaged_batches_is_passed_and_counted(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", "sink")
+    await commit(journal, *(batch(i) for i in range(200)))
+    await journal.close()
+    db = apsw.Connection(str(tmp_path / "j.db"))
+    db.execute("UPDATE batch SET body = x'00' WHERE position BETWEEN 2 AND 199")
+    db.close()
+    journal = await opened(tmp_path / "j.db", "sink")
+    records = await read_all(journal, "sink", 2)
+    await journal.ack("sink", 200)
+    await commit(journal, batch(5))
+    books = (await journal.ledger()).accounts[0]
+    await journal.close()
+    assert [r.position for r in records] == [1, 200]
+    assert books.dropped == {"corrupt": 198}
+    assert books.balanced

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from gateway.config import Config, load, models
-from gateway.journal import open_readonly, read_ledger
+from gateway.journal import NoJournal, open_readonly, read_ledger
 from gateway.kpi.engine import Engine
 from gateway.model import Batch, Tag, TagTable, TagType
 from gateway.model.wire import decode
@@ -100,7 +100,7 @@ class Run:
         """Readings in the journal so far."""
         try:
             db = open_readonly(self.journal)
-        except FileNotFoundError:
+        except NoJournal:
             return 0
         found = sum(producer.ingested for producer in read_ledger(db).producers)
         db.close()

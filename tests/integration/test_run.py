@@ -13,7 +13,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from gateway.journal import open_readonly, read_ledger
+from gateway.journal import NoJournal, open_readonly, read_ledger
 from tests.servers import Server, eventually, free_port
 
 SITE = """\
@@ -67,7 +67,7 @@ def site(folder: Path, sources: str, **extra: str) -> Path:
 def ingested(folder: Path, producer: str) -> int:
     try:
         db = open_readonly(folder / "data/journal.db")
-    except FileNotFoundError:
+    except NoJournal:
         return 0
     found = {p.name: p.ingested for p in read_ledger(db).producers}
     db.close()
