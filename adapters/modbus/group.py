@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.modbus.checks import Memory
 from adapters.modbus.codec import Decoder
 from adapters.modbus.frames import GATEWAY_EXCEPTIONS, Answer, Failure, Read, Reply
 from adapters.modbus.health import Health
@@ -37,6 +38,7 @@ class Device:
     endpoint: Endpoint
     clock: Clock
     health: Health
+    memory: Memory = field(default_factory=Memory)  # what decoding must know from earlier polls
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,8 @@ class Poll:
         blocks, decoder = self.layout.blocks, self.layout.decoder
         pairs = list(zip(blocks, self.answers, strict=True))
         image = b"".join([a.data if isinstance(a, Reply) else bytes(block.nbytes) for block, a in pairs])
-        column = decoder.decode(image)
-        for block, answer in pairs:
-            if isinstance(answer, Failure):
-                rows = list(block.points)
-                column.value[rows], column.quality[rows] = np.nan, bad(answer.reason)
+        failed = {i: bad(answer.reason) for i, answer in enumerate(self.answers) if isinstance(answer, Failure)}
+        column = decoder.decode(image, failed)
         times = np.array([*(answer.time_ns for answer in self.answers), self.ended_ns], np.int64)
         return Batch(tags, times[decoder.block_of], column.value, column.quality, column.texts)
 
@@ -144,7 +143,13 @@ class PollGroup:
             self._refusals.learn(found, self._device.clock.monotonic())
             guilty += found.guilty
             learned |= bool(found.guilty or found.borders)
-        if guilty:
+        if self._refusals.quarantined and not self._refusals.rows:
+            _LOG.warning(
+                "%s: unit %d refuses every register of the group %s, such as %s: wrong profile or unit_id, "
+                "or the device is starting; one is tried at every poll",
+                *(self._device.source, self._device.unit, self.name, self._in_words(guilty[:1])),
+            )
+        elif guilty:
             _LOG.warning(
                 "%s: the device refuses %s: left out, tried again every %g s",
                 *(self._device.source, self._in_words(guilty), PROBE_S),
@@ -174,7 +179,7 @@ class PollGroup:
         """Plans the reads of all points that are not quarantined."""
         blocks = plan(self.points, self._refusals.limits(self._device.limits), self._refusals.rows)
         reads = tuple(Read.of(self._device.unit, block) for block in blocks)
-        return Layout(blocks, reads, Decoder(self.points, blocks))
+        return Layout(blocks, reads, Decoder(self.points, blocks, self._device.memory))
 
     def _in_words(self, rows: Sequence[int]) -> str:
         """`power (holding 52), valve (coil 7) and 12 more`."""

@@ -95,7 +95,10 @@ async def test_a_device_that_refuses_everything_while_it_starts_is_read_as_befor
         assert spans(plc) == [(0, 10)]
         assert source.health.quarantined == 0
         refuses, gives = [record.getMessage() for record in caplog.records]
-        assert refuses.startswith("plc: the device refuses r0 (holding 0), r1 (holding 1), ")
+        assert refuses == (
+            "plc: unit 1 refuses every register of the group fast, such as r0 (holding 0): "
+            "wrong profile or unit_id, or the device is starting; one is tried at every poll"
+        )
         assert gives.startswith("plc: the device gives r")
         assert gives.endswith(" again")
 
