@@ -6,6 +6,7 @@ source ─▶ ingest ─▶ JOURNAL ─┬▶ "kpi"      facts → segments → 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from gateway.kpi.engine import Engine
 from gateway.model import session
 from gateway.ports import Clock, Consumer
 
+_log = logging.getLogger("lineside.app")
 _CATCH_UP_S = 2.0
 
 
@@ -132,13 +134,18 @@ def _open_engine(config: Config, journal: SqliteJournal, clock: Clock) -> Engine
             facts_ms=round(keep.facts * 1000),
             minutes_ms=round(keep.minutes * 1000),
         ),
-        constraints={name: line.constraint for name, line in root.lines.items() if line.constraint},
+        constraints={
+            name: line.constraint for name, line in root.lines.items() if line.flow == "serial" and line.constraint
+        },
     )
 
 
 async def _finish(consumer: Consumer, name: str, journal: SqliteJournal) -> None:
-    """Makes a consumer's file durable, and lets the journal know."""
-    await consumer.close()
+    """Makes a consumer's file durable, and lets the journal know; what a full disk keeps out is read again later."""
+    try:
+        await consumer.close()
+    except OSError as exc:
+        _log.error("%s.db could not be closed cleanly (%s): it goes on from its last commit", name, exc)
     await journal.ack(name, consumer.position())
 
 

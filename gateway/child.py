@@ -36,14 +36,18 @@ async def run_board(arguments: Sequence[str], snapshot: Snapshot, clock: Clock) 
 
 
 async def _feed(process: asyncio.subprocess.Process, snapshot: Snapshot, clock: Clock) -> None:
+    """Writes a snapshot a second until the board is gone."""
     assert process.stdin
-    try:
-        while process.returncode is None:
-            process.stdin.write(orjson.dumps(await snapshot()) + b"\n")
+    while True:
+        line = orjson.dumps(await snapshot()) + b"\n"
+        if process.returncode is not None or process.stdin.is_closing():
+            return
+        try:
+            process.stdin.write(line)
             await process.stdin.drain()
-            await clock.sleep(_EVERY_S)
-    except (BrokenPipeError, ConnectionResetError):
-        return
+        except (BrokenPipeError, ConnectionResetError, RuntimeError):  # uvloop says RuntimeError of a closed pipe
+            return
+        await clock.sleep(_EVERY_S)
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

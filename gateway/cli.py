@@ -26,8 +26,8 @@ app = typer.Typer(
 )
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file, e.g. configs/minimal.yaml")]
 T = TypeVar("T")
-_PLAIN = Console(soft_wrap=True, highlight=False)
-_ERRORS = Console(soft_wrap=True, highlight=False, stderr=True)
+_PLAIN = Console(soft_wrap=True, highlight=False, markup=False)
+_ERRORS = Console(soft_wrap=True, highlight=False, markup=False, stderr=True)
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _fail(text: str) -> None:
-    _ERRORS.print(text, style="red", markup=False)
+    _ERRORS.print(text, style="red")
     sys.exit(1)
 
 
@@ -80,8 +80,6 @@ def run(config: ConfigPath) -> None:
     from gateway.app import run as run_gateway
 
     checked = load(config)
-    if checked.root.board.enabled:
-        _PLAIN.print(f"board: http://{checked.root.board.listen}/")
     with_signals(lambda stop: run_gateway(checked, stop))
 
 
@@ -127,18 +125,19 @@ def poll(
         from gateway.document import closest
 
         _fail(f"lineside: no source {source!r} in {config}{closest(source, checked.sources)}")
-    with_signals(lambda stop: print_poll(checked, source, _table_console()))
+    sys.exit(not with_signals(lambda stop: print_poll(checked, source, _table_console())))
 
 
 @app.command()
 def status(
     config: ConfigPath,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts")] = False,
+    letters: Annotated[int, typer.Option(min=0, help="Show so many of the newest dead letters")] = 5,
 ) -> None:
-    """Show cursors, lag, bytes and drops of a running or stopped gateway, from its journal."""
+    """Show cursors, lag, bytes, drops and dead letters of a running or stopped gateway, from its journal."""
     from gateway.status import print_status
 
-    print_status(load(config), _table_console(), as_json=as_json)
+    print_status(load(config), _table_console(), as_json=as_json, letters=letters)
 
 
 @app.command()

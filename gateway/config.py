@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from adapters import SINKS, SOURCES, Kind
 from gateway.document import ConfigError, Document, Problem, closest
@@ -21,7 +21,11 @@ from gateway.sheet import SHEET_SCHEMA, expand
 
 __all__ = ["Config", "ConfigError", "Problem", "load", "schema"]
 
-_RESERVED = {"line", "site", "source", "gateway"}
+_RESERVED = {
+    "assets": {"line", "site", "source", "gateway"},
+    "sources": {"gateway", "kpi"},
+    "sinks": {"gateway", "kpi", "history"},
+}
 
 
 class SourceConfig(Protocol):
@@ -60,6 +64,14 @@ class RetentionConfig(Section):
     readings: Duration = 35 * 86400.0
     facts: Duration = 35 * 86400.0
     minutes: Duration = 90 * 86400.0
+
+    @model_validator(mode="after")
+    def _minutes_outlive_facts(self) -> "RetentionConfig":
+        if self.minutes < self.facts:
+            raise ValueError(
+                "minutes must stay at least as long as facts: a late fact changes the minutes it belongs to"
+            )
+        return self
 
 
 class BoardConfig(Section):
@@ -221,8 +233,11 @@ def _check_names(document: Document, root: RootConfig, tags: list[Tag]) -> None:
                 ("sources", tag.source), f"tag {tag.name!r} is already delivered by source {owners[tag.name]!r}"
             )
         owners[tag.name] = tag.source
-    for name in _RESERVED & root.assets.keys():
-        document.report(("assets", name), f"{name!r} is Lineside's own word: give the asset another name")
+    for part, given in (("assets", root.assets), ("sources", root.sources), ("sinks", root.sinks)):
+        for name in _RESERVED[part] & given.keys():
+            document.report((part, name), f"{name!r} is a name of Lineside's own: take another one")
+    if any(problem.path[:1] == ("sources",) for problem in document.problems):
+        return  # tags of a source that is wrong would be missed as well: say first what is the matter
     table = TagTable(enumerate(tags))
     for error in check_models(root.assets, root.lines, root.calendars, table, site_of(root)):
         document.report(error.path, error.problem)

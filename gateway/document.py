@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -35,6 +35,18 @@ class ConfigError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+_IN_WORDS: Final = {
+    "model_type": "should be a mapping of `key: value`",
+    "dict_type": "should be a mapping of `key: value`",
+    "list_type": "should be a list: [a, b]",
+    "tuple_type": "should be a list: [a, b]",
+    "string_type": "should be a text",
+    "path_type": "should be the path of a file",
+    "string_pattern_mismatch": "is not written as it must be; names have letters, digits, `_`, `.` and `-`, no blanks",
+}
+"""What pydantic says in Python's words, in those of a config."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,14 +81,17 @@ class Document:
             node = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=_Loader)
         except OSError as exc:
             raise ConfigError([Problem(file, 1, (), f"cannot be read: {exc.strerror}")]) from exc
-        except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as exc:
             mark = getattr(exc, "problem_mark", None)
             text = getattr(exc, "problem", None) or str(exc)
             raise ConfigError([Problem(file, mark.line + 1 if mark else 1, (), f"not YAML: {text}")]) from exc
         if not isinstance(node, yaml.MappingNode):
             text = "is empty: start from configs/minimal.yaml" if node is None else "must be a mapping of `key: value`"
             raise ConfigError([Problem(file, 1, (), text)])
-        document.data = document._plain(node, ())
+        try:
+            document.data = document._plain(node, ())
+        except RecursionError as exc:
+            raise ConfigError([Problem(file, 1, (), "not YAML that can be meant: it is nested too deeply")]) from exc
         return document
 
     def line(self, path: Loc) -> int:
@@ -117,7 +132,7 @@ class Document:
         elif error["type"] == "missing":
             self.report(where, "is missing")
         else:
-            text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            text = _IN_WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
             self.report(where, text[:1].lower() + text[1:] if text.startswith("Input") else text)
 
     def _plain(self, node: yaml.Node, path: Loc) -> Any:

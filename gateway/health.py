@@ -15,6 +15,8 @@ _COUNTERS_EVERY_S = 60.0
 ALIVE = Tag("gateway/alive", TagType.BOOL)
 JOURNAL_BYTES = Tag("gateway/journal_bytes", TagType.INT, "B")
 WAITING_BYTES = Tag("gateway/waiting_bytes", TagType.INT, "B")
+LOST_READINGS = Tag("gateway/lost_readings", TagType.INT)
+DEAD_LETTERS = Tag("gateway/dead_letters", TagType.INT)
 PEAK_RSS_BYTES = Tag("gateway/peak_rss_bytes", TagType.INT, "B")
 
 
@@ -26,6 +28,11 @@ def counter(source: str, what: str) -> Tag:
 def lag(consumer: str) -> Tag:
     """Readings that a consumer of the journal has not taken yet."""
     return Tag(f"gateway/lag_{consumer}", TagType.INT)
+
+
+def dropped(consumer: str) -> Tag:
+    """Readings that a consumer of the journal never got, for whatever reason; `lineside status` tells the reasons."""
+    return Tag(f"gateway/dropped_{consumer}", TagType.INT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class Health:
         values: dict[Tag, float] = {
             JOURNAL_BYTES: ledger.bytes,
             WAITING_BYTES: self.journal.waiting_bytes(),
+            LOST_READINGS: sum(producer.lost for producer in ledger.producers),
+            DEAD_LETTERS: ledger.dead_letters,
             PEAK_RSS_BYTES: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
         for link in self.sources:
@@ -99,6 +108,7 @@ class Health:
             values |= {counter(link.name, what): value for what, value in (counted | dict(own)).items()}
         buffered = {account.consumer: account.buffered for account in ledger.accounts}
         values |= {lag(link.name): buffered.get(link.name, 0) for link in self.consumers}
+        values |= {dropped(a.consumer): sum(a.dropped.values()) for a in ledger.accounts if a.active}
         await self.journal.register(values)
         for tag, value in values.items():
             builder.add(self._id(tag), self.clock.wall_ns(), value)

@@ -15,8 +15,12 @@ from gateway.ports import NotConnected, Polled
 _TIMEOUT_S = 15.0
 
 
-async def print_poll(config: Config, only: str | None, console: Console) -> None:
-    """Polls the sources one after the other and prints a table each; one that is not there does not stop the rest."""
+async def print_poll(config: Config, only: str | None, console: Console) -> bool:
+    """Polls the sources one after the other and prints a table each; one that is not there does not stop the rest.
+
+    Returns whether all of them answered.
+    """
+    answered = True
     tags = TagTable(enumerate(config.tags))
     for name, section in config.sources.items():
         if only is not None and name != only:
@@ -26,9 +30,11 @@ async def print_poll(config: Config, only: str | None, console: Console) -> None
             async with asyncio.timeout(_TIMEOUT_S):
                 console.print(_table(name, await source.poll()))
         except (NotConnected, TimeoutError) as exc:
+            answered = False
             console.print(f"{name}: not connected: {str(exc) or 'no answer in time'}", style="red", markup=False)
         finally:
             await source.close()
+    return answered
 
 
 def _table(name: str, found: list[Polled]) -> Table:

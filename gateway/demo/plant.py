@@ -26,6 +26,7 @@ class Simulator:
     """A `python -m simulators …` process that answers each command line with one JSON line."""
 
     process: asyncio.subprocess.Process
+    log: Path
     ready: dict[str, Any]
 
     async def ask(self, command: str) -> dict[str, Any]:
@@ -33,35 +34,36 @@ class Simulator:
         assert self.process.stdin
         self.process.stdin.write(command.encode() + b"\n")
         await self.process.stdin.drain()
-        return await _answer(self.process, command)
+        return await _answer(self.process, self.log, command)
 
 
 @asynccontextmanager
-async def simulator(*arguments: str) -> AsyncIterator[Simulator]:
+async def simulator(log: Path, *arguments: str) -> AsyncIterator[Simulator]:
     """Starts `python -m simulators` and ends it; should this process die, it ends by itself. DemoError: not ready."""
+    stderr = await asyncio.to_thread(log.open, "ab")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "simulators", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
         start_new_session=True,  # Ctrl-C in the terminal is for the gateway, which then ends this process
     )
     try:
-        yield Simulator(process, await _answer(process, arguments[0]))
+        yield Simulator(process, log, await _answer(process, log, arguments[0]))
     finally:
         await end(process)
+        stderr.close()
 
 
-async def _answer(process: asyncio.subprocess.Process, what: str) -> dict[str, Any]:
+async def _answer(process: asyncio.subprocess.Process, log: Path, what: str) -> dict[str, Any]:
     assert process.stdout
-    assert process.stderr
     try:
         async with asyncio.timeout(_READY_TIMEOUT_S):
             line = await process.stdout.readline()
     except TimeoutError as exc:
         raise DemoError(f"the simulator did not answer {what!r} within {_READY_TIMEOUT_S:.0f} s") from exc
     if not line:
-        said = (await process.stderr.read()).decode(errors="replace").strip()
+        said = (await asyncio.to_thread(log.read_text, errors="replace")).strip()
         raise DemoError(f"the simulator ended: {said.splitlines()[-1] if said else 'without a word'}")
     answer: dict[str, Any] = orjson.loads(line)
     return answer

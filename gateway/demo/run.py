@@ -94,10 +94,13 @@ async def _prepare(
     shipped = Path(str(files("configs"))) / "demo.yaml"
     copy, used = await asyncio.to_thread(localized, shipped, folder, (_PRESS_01, _PRESS_02, _MQTT, _BOARD))
     port = used[_MQTT].rpartition(":")[2]
-    await stack.enter_async_context(simulator("broker", "--dir", str(folder / "broker"), "--port", port))
+    await stack.enter_async_context(
+        simulator(folder / "broker.log", "broker", "--dir", str(folder / "broker"), "--port", port)
+    )
     ledger = folder / "ledger.json"
     plant = await stack.enter_async_context(
         simulator(
+            folder / "plant.log",
             *("demo", "--press-01", used[_PRESS_01], "--press-02", used[_PRESS_02]),
             *("--mqtt", f"mqtt://{used[_MQTT]}", "--ledger", str(ledger)),
             *("--hide-parts", str(hide_parts), "--wait"),
@@ -115,5 +118,6 @@ def _report(lines: list[Line], console: Console, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(for_scripts(lines), indent=2))
     else:
+        console.print()
         console.print(comparison_table(lines))
     return 0 if all(line.ok for line in lines) else 1

@@ -18,6 +18,7 @@ async def deliver(sink: Sink, journal: Journal, clock: Clock, link: Link, tags: 
     """Supervises one sink for ever: what it has accepted is acknowledged, what it never will is dead-lettered."""
     backoff = Backoff()
     position: int | None = None
+    connected_at = clock.monotonic()
     try:
         while True:
             try:

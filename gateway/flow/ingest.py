@@ -13,6 +13,7 @@ from gateway.model import GOOD, Batch, Reason, bad
 from gateway.ports import Clock, Delivery, Journal, NotConnected, Source
 
 _CONNECT_TIMEOUT_S = 30.0
+_LONGEST_WAIT_S = 15.0  # a machine on the same network: its first minutes after a stop matter
 _SETTLE_S = 1.0
 
 
@@ -42,7 +43,8 @@ class Presence:
 
 async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, presence: Presence) -> None:
     """Supervises one source for ever; its session's ups and downs are journalled in order with its readings."""
-    backoff = Backoff()
+    backoff = Backoff(longest_s=_LONGEST_WAIT_S)
+    connected_at = clock.monotonic()
     try:
         while True:
             try:
