@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-BENCHES = ("bench_modbus", "bench_sink", "bench_journal", "bench_history", "bench_kpi", "bench_idle", "bench_gateway")
+BENCHES = (
+    "bench_modbus",
+    "bench_modbus_faults",
+    "bench_fleet",
+    "bench_sink",
+    "bench_journal",
+    "bench_history",
+    "bench_kpi",
+    "bench_idle",
+    "bench_gateway",
+)
 
 
 def main() -> int:

@@ -1,9 +1,10 @@
 """A Modbus TCP device that costs almost nothing, so that a benchmark measures its client.
 
-    python -m tests.benchmarks.stub_plc --devices 10 --registers 1000 --port 0 [--profile FILE]
+    python -m tests.benchmarks.stub_plc --devices 10 --registers 1000 [--port 5020] [--profile FILE] [--dead-unit 9]
 
 Prints one JSON line {"ports": [...]}: one port per device. Every unit of a device answers function code 3 with the same
-registers, float32 throughout; all other requests get exception 1. Ends on SIGTERM and with the process that started it.
+registers, float32 throughout; all other requests get exception 1. One unit may be dead: it answers nothing; and all may
+take their time, as on a serial line. Ends on SIGTERM and with the process that started it.
 
 The first twelve registers are the roles of a machine: 0 state (0 idle, 1 execute), 2 total, 4 good, 6 scrap,
 8 energy in kWh, 10 power in kW; the others are a pattern that changes with time. All change every 50 ms.
@@ -16,6 +17,7 @@ import os
 import signal
 import struct
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -30,7 +32,8 @@ _HEADER: Final = struct.Struct(">HHHBBHH")
 class Machine:
     """One device's registers as the bytes that go on the wire."""
 
-    def __init__(self, number: int, registers: int) -> None:
+    def __init__(self, number: int, registers: int, dead_unit: int = 0, delay_s: float = 0.0) -> None:
+        self.dead_unit, self.delay_s = dead_unit, delay_s
         self._number = number
         self._pattern = np.arange(registers // 2, dtype=np.float64)
         self.image = b""
@@ -63,11 +66,19 @@ class Session(asyncio.Protocol):
         stream = self._stream + data
         whole = len(stream) - len(stream) % _HEADER.size
         self._stream = stream[whole:]
-        self._transport.write(b"".join([self._answer(*fields) for fields in _HEADER.iter_unpack(stream[:whole])]))
+        self._send(b"".join([self._answer(*fields) for fields in _HEADER.iter_unpack(stream[:whole])]))
+
+    def _send(self, replies: bytes) -> None:
+        if self._machine.delay_s:
+            asyncio.get_running_loop().call_later(self._machine.delay_s, self._transport.write, replies)
+        else:
+            self._transport.write(replies)
 
     def _answer(
         self, tid: int, protocol: int, length: int, unit: int, function: int, address: int, count: int
     ) -> bytes:
+        if unit == self._machine.dead_unit:
+            return b""
         data = self._machine.image[2 * address : 2 * (address + count)]
         if function != 3 or protocol or length != 6:
             return struct.pack(">HHHBBB", tid, 0, 3, unit, function | 0x80, 1)
@@ -93,10 +104,9 @@ def profile(registers: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def serve(devices: int, registers: int, port: int) -> None:
-    """Listens on `devices` ports until SIGTERM, or until nobody is left who wants it."""
+async def serve(machines: Sequence[Machine], port: int) -> None:
+    """Listens on a port for each machine until SIGTERM, or until nobody is left who wants it."""
     loop = asyncio.get_running_loop()
-    machines = [Machine(number, registers) for number in range(devices)]
     servers = [
         await loop.create_server(lambda machine=machine: Session(machine), "127.0.0.1", port + i if port else 0)  # type: ignore[misc]
         for i, machine in enumerate(machines)
@@ -122,11 +132,14 @@ def main() -> None:
     parser.add_argument("--registers", type=int, default=1000, help="per device, two for each value")
     parser.add_argument("--port", type=int, default=0, help="of the first device; 0: free ports")
     parser.add_argument("--profile", type=Path, help="write the profile of such a device to this file")
+    parser.add_argument("--dead-unit", type=int, default=0, help="the unit that answers nothing; 0: none")
+    parser.add_argument("--delay-ms", type=float, default=0, help="how long a reply takes")
     said = parser.parse_args()
     if said.profile:
         said.profile.write_text(profile(said.registers), "utf-8")
+    machines = [Machine(i, said.registers, said.dead_unit, said.delay_ms / 1000) for i in range(said.devices)]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(said.devices, said.registers, said.port))
+        runner.run(serve(machines, said.port))
 
 
 if __name__ == "__main__":
