@@ -25,6 +25,7 @@ _BUSY_SHARE: Final = 0.1  # of the worker's time at most
 _POWER_MS: Final = 60_000
 _FRESH_MS: Final = 60_000  # a power reading older than this says nothing about now
 _US_PER_H: Final = 3.6e9
+_HOUR_MS: Final = 3_600_000
 
 
 @dataclass(slots=True)
@@ -66,7 +67,10 @@ class Live:
         title, start_ms, _ = window(model.calendar, now_ms)
         progress = book.now()
         if progress is None or now_ms <= max(start_ms, progress.first_ms):
-            return head | {"state": None, "class": "unknown", "window": title, "window_from_ms": start_ms}
+            lacks = {kpi: need for kpi, need in self.needs[name].items() if need}
+            return head | {
+                "state": None, "class": "unknown", "window": title, "window_from_ms": start_ms, "reasons": lacks
+            }  # fmt: skip
         open_ms = max(progress.closed_ms, start_ms, progress.first_ms)
         found = self.worker.derive(name, min(open_ms, now_ms), now_ms)
         stored = window_sums(self.worker.store, name, start_ms, max(start_ms, minute_of(open_ms)))
@@ -79,7 +83,8 @@ class Live:
             | self._state(model, found, now_ms)
             | {"window": title, "window_from_ms": max(start_ms, progress.first_ms)}
             | {key: sums[key] if self._counts(model, key) else None for key in ("total", "good", "scrap")}
-            | {"target": target(model, sums), "kw": self._kw(name, now_ms)}
+            | {"target": target(model, sums), "open": _open(found, open_ms)}
+            | dict(zip(("kw", "kw_ms"), self._kw(name, now_ms), strict=True))
             | {"kpis": result.values, "reasons": result.reasons, "factors": result.factors}
         )
 
@@ -99,17 +104,18 @@ class Live:
         segments = [(a, b, one) for a, b, one, _ in rows]
         return {"state": text or None, "class": kind, "since_ms": start, "segments": segments}
 
-    def _kw(self, name: str, now_ms: int) -> float | None:
-        """The power reading where there is a fresh one, else the energy of the last minute or more."""
+    def _kw(self, name: str, now_ms: int) -> tuple[float | None, int | None]:
+        """The power reading where there is a fresh one, else the energy of the last minute or more; and its time."""
         book = self.worker.books[name]
         time_ms, value = self.worker.power.get(name, (0, 0.0))
         if now_ms - time_ms <= _FRESH_MS and "power" in book.model.bindings:
-            return value * book.model.bindings["power"].scale_to_si / 1000
+            return value * book.model.bindings["power"].scale_to_si / 1000, time_ms
         if "energy" not in book.columns:
-            return None
+            return None, time_ms or None
         energy = book.columns["energy"].tail
         known = energy.at(np.flatnonzero(energy.usable))
-        return _mean_kw(known, book.model, now_ms)
+        last_ms = max(time_ms, int(known.time_ms[-1]) if len(known) else 0)
+        return _mean_kw(known, book.model, now_ms), last_ms or None
 
     def _group(self, group: Group) -> dict[str, Any]:
         parts = {name: self._sums[name] for name in group.members if name in self._sums}
@@ -134,6 +140,17 @@ def window(calendar: Calendar, now_ms: int) -> tuple[str, int, int]:
 def target(model: AssetModel, sums: Mapping[str, int]) -> int | None:
     """Good parts that the planned time so far should have given."""
     return None if model.target_per_h is None else round(model.target_per_h * sums["planned"] / _US_PER_H)
+
+
+def _open(found: Derived, open_ms: int) -> dict[str, Any]:
+    """The electricity since `open_ms` by hour and class, kWh: what the stored hours do not hold yet."""
+    hours: dict[int, dict[str, float]] = {}
+    for name in (one for one in quantities if one.startswith("energy_")):
+        for minute, mwh in zip(found.buckets.minute.tolist(), found.buckets[name].tolist(), strict=True):
+            if mwh:
+                kwh, kind = hours.setdefault(minute // 60 * _HOUR_MS, {}), name.removeprefix("energy_")
+                kwh[kind] = kwh.get(kind, 0.0) + mwh / 1e6
+    return {"from_ms": open_ms, "energy": [{"hour_ms": hour, "kwh": kwh} for hour, kwh in hours.items()]}
 
 
 def _mean_kw(known: Series, model: AssetModel, now_ms: int) -> float | None:

@@ -124,6 +124,11 @@ class KpiReader:
         found = self._rows("SELECT final_ms FROM progress WHERE owner = ?", owner)
         return int(found[0][0]) if found else 0
 
+    def closed_ms(self, owner: str) -> int:
+        """Before this an owner's minutes are stored."""
+        found = self._rows("SELECT closed_ms FROM progress WHERE owner = ?", owner)
+        return int(found[0][0]) if found else 0
+
     def _rows(self, sql: str, *bindings: str | int) -> list[Any]:
         try:
             return self._open().execute(sql, bindings).fetchall()
