@@ -7,7 +7,7 @@ import numpy as np
 
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.buckets import Buckets, buckets
-from gateway.kpi.facts import FOREVER_MS, Series, merge, merge_all, slice_with_neighbours, touched
+from gateway.kpi.facts import FOREVER_MS, Series, merge, merge_all, since, slice_with_neighbours, touched
 from gateway.kpi.segments import PROOF_GAP_MS, Segments, segments
 from gateway.kpi.store import Store
 
@@ -58,6 +58,13 @@ class Column:
         """Takes new facts in."""
         self.tail = merge(self.tail, series)
         self.fresh.append(series)
+
+    def refuse(self, before_ms: int) -> int:
+        """Drops facts from before a time, none of which is in kpi.db; returns how many."""
+        count = sum(map(len, self.fresh))
+        self.fresh = [kept for series in self.fresh if len(kept := since(series, before_ms))]
+        self.tail = since(self.tail, before_ms)
+        return count - sum(map(len, self.fresh))
 
     def window(self, store: Store, from_ms: int, to_ms: int) -> Series:
         """All facts that a range depends on."""

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 
 from gateway.kpi.asset import FACT_ROLES, AssetModel, TimeClass, number_text
+from gateway.kpi.backlog import share
 from gateway.kpi.book import Column, Derived, Span, derive
 from gateway.kpi.buckets import MINUTE_MS
-from gateway.kpi.facts import FOREVER_MS, Series
+from gateway.kpi.facts import FOREVER_MS, Series, since
 from gateway.kpi.model import History
 from gateway.kpi.posting import minute_of, whole_minutes
 from gateway.kpi.segments import POLLS_HELD, PROOF_GAP_MS, Segments, settled
@@ -19,7 +20,6 @@ from gateway.kpi.store import Progress, Row, SegmentRow, Store
 _log = logging.getLogger("lineside.kpi")
 SETTLE_MS: Final = 5000
 _TAIL_MS: Final = 4 * MINUTE_MS
-_PIECE_MS: Final = 6 * 3_600_000  # bounds the memory that one step of a long recomputation takes
 _STOPS: Final = tuple(one.label for one in (TimeClass.IDLE, TimeClass.FAULT, TimeClass.BLOCKED, TimeClass.STARVED))
 
 
@@ -34,11 +34,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What a commit does to an asset. It counts once the transaction is through."""
+    """What a commit does to an asset. It counts once the transaction is through.
+
+    later   stored minutes that are still to be computed again
+    behind  there is more to do than this commit was allowed
+    """
 
     progress: Progress
     rows: Mapping[int, tuple[Row, str]]
     settled_ms: int
+    later: tuple[Span, ...] = ()
+    behind: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +53,9 @@ class AssetBook:
 
     sessions    session tag id → presence of that source, shared with other assets
     settled_ms  results before this do not change merely because time goes on
+    later       stored minutes that are still to be computed again
+    behind      more minutes are due than the last commit was allowed
+    refused     facts that came too late, or from a clock that was never set
     """
 
     history: History
@@ -54,17 +63,21 @@ class AssetBook:
     sessions: dict[int, Column]
     progress: Progress | None = None
     settled_ms: int = -FOREVER_MS
-    dropped: int = 0
+    later: tuple[Span, ...] = ()
+    behind: bool = False
+    refused: int = 0
 
     @staticmethod
-    def open(history: History, sessions: dict[int, Column], progress: Progress | None) -> "AssetBook":
+    def open(
+        history: History, sessions: dict[int, Column], progress: Progress | None, later: tuple[Span, ...] = ()
+    ) -> "AssetBook":
         """The book of an asset as kpi.db left it."""
         model = history.current
         roles = {role for one in history.models for role in one.bindings if role in FACT_ROLES}
         columns: dict[str, Column] = {role: Column(model.name, role) for role in FACT_ROLES if role in roles}
         longest = max((binding.hold.period_ms for binding in model.bindings.values()), default=0)
         settled_ms = progress.horizon_ms - max(PROOF_GAP_MS, POLLS_HELD * longest) if progress else -FOREVER_MS
-        return AssetBook(history, columns, sessions, progress, settled_ms)
+        return AssetBook(history, columns, sessions, progress, settled_ms, later, behind=bool(later))
 
     @property
     def model(self) -> AssetModel:
@@ -78,41 +91,67 @@ class AssetBook:
         waits = [POLLS_HELD * hold.period_ms if hold.polled else SETTLE_MS for hold in holds]
         return min(SETTLE_MS, max(waits, default=0))
 
-    def absorb(self, role: str, series: Series) -> None:
-        """Takes new facts in. Those from before the sealed time are too late: their minutes are fixed."""
-        if self.progress and len(series) and series.time_ms[0] < self.progress.sealed_ms:
-            kept = series.at(np.flatnonzero(series.time_ms >= self.progress.sealed_ms))
-            if not self.dropped:
-                _log.warning("%s: readings older than the facts that are kept are ignored", self.model.name)
-            self.dropped += len(series) - len(kept)
+    def absorb(self, role: str, series: Series, floor_ms: int = FOREVER_MS) -> None:
+        """Takes new facts in. Those from before the sealed time are too late: their minutes are fixed.
+
+        floor_ms  seals nothing above: what a clock that ran ahead had sealed is open again once it is right
+        """
+        if self.progress:
+            kept = since(series, min(self.progress.sealed_ms, floor_ms))
+            self._refuse(len(series) - len(kept))
             series = kept
         if len(series):
             self.columns[role].absorb(series)
 
-    def close(self, store: Store, presence_ms: int | None, limits: Limits) -> Closed | None:
-        """The numbers of every minute that may have changed and of those that can be closed now. None: no facts yet."""
+    def begin(self, presence_ms: int | None, limits: Limits) -> None:
+        """Before an asset's first commit: facts older than what is kept were stamped by a clock that is not set."""
+        times = [int(column.tail.time_ms[-1]) for column in self.columns.values() if len(column.tail)]
+        if self.progress is None and times:
+            floor_ms = (max(times) if presence_ms is None else presence_ms) - limits.facts_ms
+            self._refuse(sum(column.refuse(floor_ms) for column in self.columns.values()))
+
+    def _refuse(self, count: int) -> None:
+        if count and not self.refused:
+            _log.warning("%s: readings older than the facts that are kept are ignored", self.model.name)
+        self.refused += count
+
+    def close(self, store: Store, presence_ms: int | None, limits: Limits, limit_ms: int) -> Closed | None:
+        """The numbers of minutes that may have changed and of those that can be closed now. None: no facts yet.
+
+        limit_ms  how much time the minutes of this commit may cover; what is left is done by later ones
+        """
         before = self.now()
         if before is None:
             return None
         fresh = [series for column in self.columns.values() for series in column.fresh]
         first_ms = min([before.first_ms, *(int(series.time_ms[0]) for series in fresh)])
         newest_ms = max([before.newest_ms, *(int(series.time_ms[-1]) for series in fresh)])
-        horizon_ms = max(before.horizon_ms, newest_ms if presence_ms is None else presence_ms)
-        closed_ms = max(before.closed_ms, minute_of(horizon_ms - self.settle_ms))
-        self._load(store, before)
-        spans = [(before.closed_ms, closed_ms - 1), (self.settled_ms, closed_ms - 1), *self._dirty(store, before)]
+        horizon_ms = _horizon(before, newest_ms, presence_ms, limits.lateness_ms)
+        back = horizon_ms < before.horizon_ms
+        target_ms = minute_of(horizon_ms - self.settle_ms)
+        target_ms = target_ms if back else max(before.closed_ms, target_ms)
+        start_ms = min(before.closed_ms, target_ms)
+        sealed_ms = min(before.sealed_ms, horizon_ms - limits.facts_ms) if back else before.sealed_ms
+        self._load(store, start_ms)
+        closing = [(start_ms, target_ms - 1), (self.settled_ms, target_ms - 1), *self._dirty(store, before)]
         if first_ms < before.first_ms:
-            spans.append((first_ms, before.first_ms))
+            closing.append((first_ms, before.first_ms))
+        floor_ms = max(first_ms, sealed_ms)
+        # minutes that a clock closed ahead of time are taken back: their numbers are those of time to come, nothing
+        again = [*whole_minutes(closing, floor_ms, target_ms), *self.later, (target_ms, before.closed_ms)]
+        due = whole_minutes([(start, end - 1) for start, end in again if start < end], floor_ms, FOREVER_MS)
+        part = share(due, start_ms, target_ms, limit_ms)
         rows: dict[int, tuple[Row, str]] = {}
-        for span in whole_minutes(spans, max(first_ms, before.sealed_ms), closed_ms):
+        for span in part.now:
             rows |= self._rows(store, span, horizon_ms)
         near = {role: column.tail for role, column in self.columns.items()}
         settled_ms = settled(self.model, near, {tag: c.tail for tag, c in self.sessions.items()}, horizon_ms)
-        final_ms = max(before.final_ms, self._final(store, min(horizon_ms - limits.lateness_ms, closed_ms)))
-        sealed_ms = max(
-            before.sealed_ms, min(minute_of(min(newest_ms, horizon_ms) - limits.facts_ms), before.closed_ms)
-        )
-        return Closed(Progress(first_ms, newest_ms, horizon_ms, closed_ms, final_ms, sealed_ms), rows, settled_ms)
+        open_ms = min([part.closed_ms, *(start for start, _ in part.later)])
+        final_ms = self._final(store, min(horizon_ms - limits.lateness_ms, open_ms))
+        final_ms = min(before.final_ms, part.closed_ms) if back else max(before.final_ms, final_ms)
+        kept_ms = min(minute_of(min(newest_ms, horizon_ms) - limits.facts_ms), start_ms, open_ms)
+        progress = Progress(first_ms, newest_ms, horizon_ms, part.closed_ms, final_ms, max(sealed_ms, kept_ms))
+        return Closed(progress, rows, settled_ms, part.later, bool(part.later) or part.closed_ms < target_ms)
 
     def now(self) -> Progress | None:
         """How far the asset is, counting its first facts even before they are committed. None: no facts yet."""
@@ -122,10 +161,10 @@ class AssetBook:
         start = min(times, default=None)
         return None if start is None else Progress(start, start, start, minute_of(start), minute_of(start), -FOREVER_MS)
 
-    def _load(self, store: Store, before: Progress) -> None:
+    def _load(self, store: Store, closed_ms: int) -> None:
         """Makes sure that everything from shortly before the open minute is in memory."""
         for column in (*self.columns.values(), *self.sessions.values()):
-            column.window(store, max(before.closed_ms - _TAIL_MS, 0), FOREVER_MS)
+            column.window(store, max(closed_ms - _TAIL_MS, 0), FOREVER_MS)
 
     def _dirty(self, store: Store, before: Progress) -> Iterator[Span]:
         seen_ms = max(before.newest_ms, before.horizon_ms)
@@ -138,12 +177,11 @@ class AssetBook:
 
     def _rows(self, store: Store, span: Span, horizon_ms: int) -> dict[int, tuple[Row, str]]:
         rows: dict[int, tuple[Row, str]] = {}
-        for piece in pieces(span):
-            for model, start, end in self.history.over(*piece):
-                found = self.derive(store, model, (start, end), horizon_ms)
-                numbered = zip(found.buckets.minute.tolist(), found.buckets.values.T.tolist(), strict=True)
-                rows |= {minute: (tuple(row), model.hash) for minute, row in numbered}
-                store.replace_segments(model.name, start, end, spell(model, found.segments, store))
+        for model, start, end in self.history.over(*span):
+            found = self.derive(store, model, (start, end), horizon_ms)
+            numbered = zip(found.buckets.minute.tolist(), found.buckets.values.T.tolist(), strict=True)
+            rows |= {minute: (tuple(row), model.hash) for minute, row in numbered}
+            store.replace_segments(model.name, start, end, spell(model, found.segments, store))
         return rows
 
     def derive(self, store: Store, model: AssetModel, span: Span, horizon_ms: int) -> Derived:
@@ -163,6 +201,7 @@ class AssetBook:
     def settle(self, closed: Closed) -> None:
         """The transaction is through: moves on and forgets what is no longer needed in memory."""
         self.progress, self.settled_ms = closed.progress, closed.settled_ms
+        self.later, self.behind = closed.later, closed.behind
         for column in self.columns.values():
             column.trim(self.keep_ms)
 
@@ -172,13 +211,11 @@ class AssetBook:
         return min(self.progress.closed_ms, self.settled_ms) - _TAIL_MS if self.progress else FOREVER_MS
 
 
-def pieces(span: Span) -> Iterator[Span]:
-    """A range in parts that meet at whole minutes."""
-    start, end = span
-    while start < end:
-        stop = min(minute_of(start) + _PIECE_MS, end)
-        yield start, stop
-        start = stop
+def _horizon(before: Progress, newest_ms: int, presence_ms: int | None, lateness_ms: int) -> int:
+    """Up to where time has passed. It goes back only where the clock that stamps presence was put back."""
+    if presence_ms is not None and presence_ms < before.horizon_ms - lateness_ms:
+        return presence_ms
+    return max(before.horizon_ms, newest_ms if presence_ms is None else presence_ms)
 
 
 def spell(model: AssetModel, found: Segments, store: Store) -> list[SegmentRow]:

@@ -29,6 +29,7 @@ _PENDING_FACTS: Final = 400_000  # 8 MB
 _COMMIT_S: Final = 5.0  # while catching up, minutes of the horizon pass faster than the disk should be written
 _OUTBOX_READ: Final = 20
 _PATIENCE_S: Final = 0.3
+_CATCH_UP_S: Final = 1.0  # of closing minutes before further records are taken in
 T = TypeVar("T")
 
 
@@ -70,7 +71,7 @@ class Engine:
         self._worker = Worker(path, plant, Ledger(factors, lacks, units()))
         self._between = partial(between, self._worker, factors, lacks)
         self._live = Live(self._worker, factors, lacks)
-        self._intake = Intake(models, journal.tags, self._worker.position, self._worker.presence_ms)
+        self._intake = Intake(models, journal.tags, self._worker.position, self._worker.presence_ms, limits.lateness_ms)
         self._thread = ThreadPoolExecutor(1, "kpi")
         self._journal, self._clock = journal, clock
         self._commit_every_s = commit_every_s
@@ -99,7 +100,7 @@ class Engine:
         return self._position
 
     async def close(self) -> None:
-        """See `ports.Consumer`."""
+        """See `ports.Consumer`. Minutes that are still to be computed then are computed after the next start."""
         if self._refreshing:
             await asyncio.wait([self._refreshing])
         await self._run(self._worker.absorb, self._intake.drain())
@@ -110,7 +111,7 @@ class Engine:
 
     async def flush(self) -> None:
         """Makes everything taken durable now, and hands all results to the journal."""
-        await self._commit()
+        await self._commit(float("inf"))
 
     # numbers --------------------------------------------------------------------------------------------------------
 
@@ -131,6 +132,10 @@ class Engine:
         await self._run(self._worker.absorb, self._intake.drain())
         return await self._run(self._between, asset, from_ms, to_ms)
 
+    def refused(self) -> int:
+        """Readings since the start that came too late for their minute, or from a clock that was never set."""
+        return self._worker.refused
+
     async def spans(self, asset: str) -> dict[str, tuple[int, int]]:
         """First and newest usable fact (ms) of each of the asset's roles that has any."""
         await self._run(self._worker.absorb, self._intake.drain())
@@ -140,7 +145,7 @@ class Engine:
 
     def _due(self) -> bool:
         """Whether a minute can be closed, but not too often while old minutes rush by; or memory wants it."""
-        if self._closable_minute() == self._committed_minute:
+        if self._closable_minute() == self._committed_minute and not self._worker.behind:
             return self._intake.pending >= _PENDING_FACTS
         waited_s = self._clock.monotonic() - self._committed_at
         return waited_s >= self._commit_every_s or self._intake.pending >= _CATCH_UP_FACTS
@@ -149,13 +154,17 @@ class Engine:
         horizon_ms = self._intake.newest_ms if self._intake.presence_ms is None else self._intake.presence_ms
         return (horizon_ms - SETTLE_MS) // MINUTE_MS
 
-    async def _commit(self) -> None:
-        minute = self._closable_minute()
+    async def _commit(self, within_s: float = _CATCH_UP_S) -> None:
+        """Commits until nothing is due, or for about this time: facts are durable after the first."""
+        minute, started_s = self._closable_minute(), self._clock.monotonic()
         await self._run(self._worker.absorb, self._intake.drain())
-        await self._run(self._worker.commit, self._acked_seq)
-        self._position = self._worker.position
-        self._committed_minute, self._committed_at = minute, self._clock.monotonic()
-        await self._send()
+        behind = True
+        while behind:
+            await self._run(self._worker.commit, self._acked_seq)
+            self._position = self._worker.position
+            self._committed_minute, self._committed_at = minute, self._clock.monotonic()
+            await self._send()
+            behind = self._worker.behind and self._committed_at - started_s < within_s
 
     async def _send(self) -> None:
         """Appends what the outbox holds to the journal; rows are forgotten by the commit after the acknowledgement."""

@@ -116,6 +116,11 @@ def merge_all(parts: Sequence[Series]) -> Series:
     return _in_order(_end_to_end(parts))
 
 
+def since(series: Series, from_ms: int) -> Series:
+    """The facts at or after a time."""
+    return series.at(slice(int(np.searchsorted(series.time_ms, from_ms, "left")), None))
+
+
 def slice_with_neighbours(series: Series, from_ms: int, to_ms: int) -> Series:
     """The facts of a range with all that it depends on outside.
 

@@ -60,21 +60,25 @@ def regroup(
     before = progress.get(group.owner)
     closed_ms = min(member.closed_ms for member in members)
     first_ms = min(member.first_ms for member in members)
-    closed_before_ms = before.closed_ms if before else first_ms // MINUTE_MS * MINUTE_MS
-    closed_ms = max(closed_ms, closed_before_ms)
+    final_ms = min(member.final_ms for member in members)
+    # only a clock that was put back takes closed minutes back, and that from all members at once
+    if before and max(member.horizon_ms for member in members) >= before.horizon_ms:
+        closed_ms, final_ms = max(closed_ms, before.closed_ms), max(final_ms, before.final_ms)
     minutes = {minute for name in group.members for minute in changed.get(name, ())}
     rows: dict[int, tuple[Row, str]] = {}
-    for first, last in runs(sorted(minute for minute in minutes if minute * MINUTE_MS < closed_ms)):
-        rows |= {minute: (row, "") for minute, row in _sums(store, group, first, last).items()}
+    for first, last in runs(sorted(minutes)):
+        ahead = store.minutes(group.owner, first, last) if last * MINUTE_MS >= closed_ms else {}
+        found = _sums(store, group, first, last)
+        rows |= {n: (row, "") for n, row in found.items() if n * MINUTE_MS < closed_ms or n in ahead}
     after = Progress(
         first_ms,
         max(member.newest_ms for member in members),
         min(member.horizon_ms for member in members),
         closed_ms,
-        max(before.final_ms if before else 0, min(member.final_ms for member in members)),
+        final_ms,
         0,
     )
-    return Post(group.owner, group.calendar, rows, after, closed_before_ms)
+    return Post(group.owner, group.calendar, rows, after)
 
 
 def combined(group: Group, parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -27,7 +27,7 @@ class Taken:
     facts        facts by owner and role
     power        newest usable power by asset: time in ms and the tag's value
     texts        texts of state codes
-    presence_ms  newest presence ever, None before the first
+    presence_ms  newest presence; None before the first
     position     of the newest record
     """
 
@@ -50,9 +50,15 @@ class Intake:
     """Collects facts between two visits of the worker. Lives on the event loop, so everything is one vector step."""
 
     def __init__(
-        self, models: Mapping[str, AssetModel], tags: TagTable, position: int = 0, presence_ms: int | None = None
+        self,
+        models: Mapping[str, AssetModel],
+        tags: TagTable,
+        position: int = 0,
+        presence_ms: int | None = None,
+        lateness_ms: int = 900_000,
     ) -> None:
         self._tags = tags
+        self._lateness_ms = lateness_ms
         self._wanted: dict[str, list[Key]] = {}
         for asset in models.values():
             for role, binding in asset.bindings.items():
@@ -107,13 +113,20 @@ class Intake:
             values = self._coded(batch, slots, values, usable)
         present = self._presence[slots]
         if present.any():
-            self.presence_ms = max(self.presence_ms or 0, int(time_ms[present].max()))
+            self._advance(time_ms[present])
             # a session that is down is a bad reading of the session tag, but certain knowledge to us
             values = np.where(present, (values != 0) & usable, values)
             usable = usable | present
         self.newest_ms = max(self.newest_ms, int(time_ms.max()))
         self.pending += len(rows)
         self._chunks.append((slots, time_ms, values, usable))
+
+    def _advance(self, stamps: NDArray[np.int64]) -> None:
+        """Presence goes forward, and back only by more than the lateness: then the gateway's clock was put right."""
+        for stamp_ms in stamps.tolist():
+            newest_ms = self.presence_ms
+            if newest_ms is None or stamp_ms > newest_ms or stamp_ms < newest_ms - self._lateness_ms:
+                self.presence_ms = stamp_ms
 
     def _coded(
         self, batch: Batch, slots: NDArray[np.int16], values: NDArray[np.float64], usable: NDArray[np.bool_]

@@ -21,14 +21,13 @@ class Post:
     calendar: Calendar
     rows: Mapping[int, tuple[Row, str]]
     progress: Progress  # as it is after this
-    closed_before_ms: int  # no minute from here on is stored
 
 
 def post(store: Store, ledger: Ledger, new: Post) -> list[int]:
     """Stores, rolls up and publishes what changed; returns the minutes that did."""
     changes: list[tuple[Change, str]] = []
     for first, last in runs(sorted(new.rows)):
-        known = store.minutes(new.owner, first, last) if first * MINUTE_MS < new.closed_before_ms else {}
+        known = store.minutes(new.owner, first, last)
         for minute in range(first, last + 1):
             row, model = new.rows[minute]
             old, revision = known.get(minute, (None, -1))

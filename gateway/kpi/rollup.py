@@ -79,7 +79,7 @@ def _refresh(store: Store, owner: str, window: Window, closed_ms: int) -> Iterat
     old: Row | None = tuple(stored[1:]) if stored else None
     before: int | None = stored[0] if stored else None
     revision = None
-    if closed_ms >= window.end_ms:
+    if closed_ms >= window.end_ms or before is not None:  # published before: a clock that ran ahead closed it too early
         revision = 0 if before is None else before + (new != old)
     if new != old or revision != before:
         row = (owner, *values, window.start_ms, window.end_ms, *new, revision)

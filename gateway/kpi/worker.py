@@ -24,6 +24,9 @@ _HOUR_MS: Final = 3_600_000
 _COMPACT_HOURS: Final = 200
 _FORGET_ROWS: Final = 500
 _AHEAD_MS: Final = 60_000
+_PIECE_MS: Final = 6 * _HOUR_MS  # of one asset in one commit: bounds its memory
+_MINUTES: Final = 2400  # of all assets in one commit, about: bounds the time that it takes
+_LEAST_MS: Final = 10 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Worker:
         self._sources: dict[str, Column] = {}
         self._texts: dict[float, str] = {}
         self._taken = self.position
+        self._later = {name: spans for name, spans in json.loads(self.store.get("later", "{}")).items() if spans}
+        self._limit_ms = max(_LEAST_MS, min(_PIECE_MS, _MINUTES * 60_000 // max(1, len(plant.models))))
         self.books = {name: self._open(model) for name, model in plant.models.items()}
 
     def _open(self, model: AssetModel) -> AssetBook:
@@ -77,25 +82,42 @@ class Worker:
             for binding in one.bindings.values()
             if binding.hold.session >= 0
         }
-        return AssetBook.open(History(starts, models), sessions, progress)
+        later = tuple((start, end) for start, end in self._later.get(model.name, ()))
+        return AssetBook.open(History(starts, models), sessions, progress, later)
 
     def _source(self, owner: str) -> Column:
         return self._sources.setdefault(owner, Column(owner, SESSION))
 
     def absorb(self, taken: Taken) -> None:
         """Takes facts into memory; they are durable after the next commit."""
+        floor_ms = FOREVER_MS if taken.presence_ms is None else taken.presence_ms - self.plant.limits.facts_ms
         for (owner, role), series in taken.facts.items():
             if role == SESSION:
                 self._source(owner).absorb(series)
             else:
-                self.books[owner].absorb(role, series)
+                self.books[owner].absorb(role, series, floor_ms)
         self.power |= taken.power
         self._texts |= taken.texts
         self.store.learn(taken.texts)
         self.presence_ms, self._taken = taken.presence_ms, taken.position
 
+    @property
+    def behind(self) -> bool:
+        """Whether a further commit has minutes to compute that are due already."""
+        return any(book.behind for book in self.books.values())
+
+    @property
+    def refused(self) -> int:
+        """Readings since the start that came too late for their minute, or from a clock that was never set."""
+        return sum(book.refused for book in self.books.values())
+
     def commit(self, acked_seq: int) -> None:
-        """Writes everything absorbed and all that follows from it. StoreFull: nothing was changed, call again."""
+        """Writes everything absorbed and what follows from it, but no more minutes than one commit should take.
+
+        StoreFull: nothing was changed, call again.
+        """
+        for book in self.books.values():
+            book.begin(self.presence_ms, self.plant.limits)
         closed: dict[str, Closed] = {}
         progress = dict(self.progress)
         try:
@@ -110,6 +132,7 @@ class Worker:
                         changed[group.owner] = self._post(found, progress)
                 self._ledger.flush(self.store)
                 self._tidy(progress)
+                self._put_later(closed)
                 self.store.outbox.trim(acked_seq)
                 self.store.put(part=part, position=self._taken, **self._about)
                 if self.presence_ms is not None:
@@ -125,16 +148,20 @@ class Worker:
             if column.fresh:
                 self.store.chunks.put(column.owner, column.role, part, merge_all(column.fresh))
 
+    def _put_later(self, closed: Mapping[str, Closed]) -> None:
+        found = {name: one.later for name, one in closed.items() if one.later}
+        if found or self._later:
+            self.store.put(later=json.dumps(found))
+
     def _close(self, book: AssetBook, closed: dict[str, Closed], progress: dict[str, Progress]) -> Sequence[int]:
-        found = book.close(self.store, self.presence_ms, self.plant.limits)
+        found = book.close(self.store, self.presence_ms, self.plant.limits, self._limit_ms)
         if found is None:
             return ()
         model = book.model
         closed[model.name] = found
         if model.name not in self.progress or len(book.history.models) > len(self.store.models(model.name)):
             self.store.add_model(model.name, book.history.starts[-1], model.hash, dump(model, self.plant.tags))
-        before_ms = book.progress.closed_ms if book.progress else 0
-        return self._post(Post(model.name, model.calendar, found.rows, found.progress, before_ms), progress)
+        return self._post(Post(model.name, model.calendar, found.rows, found.progress), progress)
 
     def _post(self, new: Post, progress: dict[str, Progress]) -> list[int]:
         before = progress.get(new.owner)
@@ -166,6 +193,7 @@ class Worker:
     def _settle(self, closed: Mapping[str, Closed], progress: dict[str, Progress]) -> None:
         self.progress, self.position = progress, self._taken
         self._texts = {}
+        self._later = {name: list(one.later) for name, one in closed.items() if one.later}
         for name, one in closed.items():
             self.books[name].settle(one)
         oldest = min((book.keep_ms for book in self.books.values()), default=FOREVER_MS)

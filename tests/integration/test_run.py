@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import subprocess
 import sys
 import urllib.request
 from asyncio.subprocess import PIPE, Process
@@ -14,7 +15,7 @@ import aiomqtt
 import pytest
 
 from gateway.journal import NoJournal, open_readonly, read_ledger
-from tests.servers import Server, eventually, free_port
+from tests.servers import Server, eventually, free_port, nats_server, running
 
 SITE = """\
 site: test
@@ -237,3 +238,118 @@ async def test_the_board_dies_with_a_killed_gateway_and_comes_back_at_the_same_p
             process.kill()
             await process.wait()
         assert await eventually(lambda: asyncio.to_thread(lambda: not answers()), 5)
+
+
+async def test_a_store_that_takes_connections_but_no_writes_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async def half_alive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        if b"GET" in request:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
+        else:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(half_alive, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sink = f'{{ vm: {{ kind: victoriametrics, url: "http://127.0.0.1:{port}" }} }}'
+    async with lineside("run", str(site(tmp_path, METER.format(port=free_port()), sinks=sink))) as process:
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        process.send_signal(signal.SIGTERM)
+        code, _ = await ended(process, within_s=5)
+    server.close()
+    assert code == 0
+
+
+async def test_a_disk_that_is_full_at_the_start_is_one_sentence(tmp_path: Path) -> None:
+    config = site(tmp_path, METER.format(port=free_port()))
+    command = ["prlimit", "--fsize=20000", sys.executable, "-m", "gateway", "run", str(config)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+    code, said = await ended(process)
+    assert code == 1
+    assert "Traceback" not in said
+    assert "free space" in said
+
+
+async def test_a_disk_that_fills_up_keeps_the_gateway_running_and_lets_it_end(tmp_path: Path) -> None:
+    config = site(tmp_path, METER.format(port=free_port()))
+    async with lineside("run", str(config)) as process:
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        limit = ["prlimit", f"--pid={process.pid}", "--fsize=1000:1000"]
+        await asyncio.to_thread(subprocess.run, limit, check=True)
+        await asyncio.sleep(12)  # the next proof of life cannot be written
+        assert process.returncode is None
+        process.send_signal(signal.SIGTERM)
+        code, said = await ended(process)
+    assert "cannot write the journal" in said
+    assert "Traceback" not in said
+    assert code == 0
+
+
+async def test_status_shows_dead_letters_with_their_reason(tmp_path: Path, mosquitto_server: Server) -> None:
+    config = site(tmp_path, CELL.format(broker=mosquitto_server.url, client="letters"))
+    async with lineside("run", str(config)) as process:
+        await eventually(lambda: ingested(tmp_path, "cell") > 0)
+        async with aiomqtt.Client(mosquitto_server.host, mosquitto_server.port) as client:
+            await client.publish("letters/counts", b"[b]no json[/b]", qos=1)
+        await eventually(lambda: letters(tmp_path))
+        process.send_signal(signal.SIGTERM)
+        await ended(process)
+    async with lineside("status", str(config)) as process:
+        code, said = await ended(process)
+    assert code == 0
+    assert "[b]no json[/b]" in said
+    assert "letters/counts" in said
+
+
+@asynccontextmanager
+async def press(folder: Path) -> AsyncIterator[str]:
+    """The simulated plant, standing idle; yields the port of press-01."""
+    with running(nats_server(folder)) as broker:
+        plant = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "simulators", "demo", "--press-01", "127.0.0.1:0", "--press-02", "127.0.0.1:0"),
+            *("--mqtt", broker.url, "--ledger", str(folder / "ledger.json"), "--wait"),
+            stdin=PIPE,
+            stdout=PIPE,
+        )
+        assert plant.stdout
+        try:
+            async with asyncio.timeout(20):
+                yield json.loads(await plant.stdout.readline())["modbus"]["press-01"].rpartition(":")[2]
+        finally:
+            plant.kill()
+            await plant.communicate()
+
+
+async def test_poll_shows_raw_registers_beside_values_and_fails_where_nobody_answers(tmp_path: Path) -> None:
+    async with press(tmp_path) as port:
+        machine = METER.format(port=port).replace("eastron/sdm630", "lineside/machine")
+        dead = METER.format(port=free_port()).replace("meter:", "dead:").replace("asset: main", "asset: dead")
+        config = site(tmp_path, machine + dead)
+        async with lineside("poll", str(config), "meter") as process:
+            code, said = await ended(process)
+        assert code == 0, said
+        row = next(line for line in said.splitlines() if "main/total_count" in line)
+        assert "0000 FFDC" in row
+        assert "65500" in row
+        assert "good" in row
+        async with lineside("poll", str(config)) as process:
+            code, said = await ended(process)
+    assert code == 1
+    assert "dead: not connected" in said
+    assert "main/total_count" in said
+
+
+async def test_the_version_and_the_log_level_are_what_was_asked_for(tmp_path: Path) -> None:
+    async with lineside("--version") as process:
+        code, said = await ended(process)
+    assert (code, said.split()[0]) == (0, "lineside")
+    config = site(tmp_path, METER.format(port=free_port()))
+    async with lineside("--log-level", "error", "run", str(config)) as process:
+        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
+        process.send_signal(signal.SIGTERM)
+        code, said = await ended(process)
+    assert (code, said) == (0, "")
+    async with lineside("--log-level", "loud", "check", str(config)) as process:
+        code, said = await ended(process)
+    assert code == 2
+    assert "write debug, info, warning or error" in said

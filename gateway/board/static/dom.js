@@ -1,5 +1,7 @@
 // Small helpers for the page. Text from the plant only ever enters as text, never as markup.
 
+import { UNKNOWN } from "./format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element with attributes and children; strings become text nodes. */
@@ -21,13 +23,13 @@ function fill(element, attributes, children) {
 /** Sets a text; a reason makes it ask for a tap or a pointer, which tell why. */
 export function put(element, text, why = "") {
   if (element.textContent !== text) element.textContent = text;
-  if ((element.dataset.why ?? "") === why) return;
+  else if ((element.dataset.why ?? "") === why) return;
   if (why) {
     element.dataset.why = why;
     element.title = why;
     element.tabIndex = 0;
     element.setAttribute("role", "button");
-    element.setAttribute("aria-label", `unknown: ${why}`);
+    element.setAttribute("aria-label", `${text === UNKNOWN ? "unknown" : text}: ${why}`);
   } else {
     delete element.dataset.why;
     for (const name of ["title", "tabindex", "role", "aria-label"]) element.removeAttribute(name);

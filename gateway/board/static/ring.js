@@ -1,9 +1,10 @@
 // The OEE ring: what is sure as a solid arc, what unknown time leaves open as a pale one.
 
+import { bounds, whyOpen } from "./bounds.js";
 import { h, put, svg } from "./dom.js";
-import { known, range } from "./format.js";
+import { known, range, room } from "./format.js";
 
-const circle = (kind) => svg("circle", { class: kind, cx: 60, cy: 60, r: 51, pathLength: 100 });
+const circle = (kind) => svg("circle", { class: kind, cx: 60, cy: 60, r: 53, pathLength: 100 });
 const share = (value) => Math.min(1, Math.max(0, value)) * 100;
 
 export function ring() {
@@ -20,13 +21,15 @@ export function ring() {
   };
   return {
     element,
-    update({ oee, oee_low: low, oee_high: high }, reasons) {
+    update(asset) {
+      const { oee } = asset.kpis;
+      const [low, high] = bounds("oee", asset.kpis);
       const bounded = known(low) && known(high);
       arc(solid, 0, bounded ? low : known(oee) ? oee : 0);
       arc(open, bounded ? low : 0, bounded ? high : 0);
       const text = range(oee, low, high);
-      number.classList.toggle("is-range", text.includes("–") && text.length > 1);
-      put(number, text, known(oee) || bounded ? "" : (reasons.oee ?? "not known yet"));
+      put(number, text, whyOpen("oee", asset));
+      number.dataset.room = room(text);
     },
   };
 }

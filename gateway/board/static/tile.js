@@ -1,9 +1,11 @@
 // One machine's tile: state in colour and word, OEE and its factors, parts against target, energy and carbon.
 
+import { bounds, whyOpen } from "./bounds.js";
 import { h, put } from "./dom.js";
-import { amount, count, known, lasting, percent, range } from "./format.js";
+import { amount, count, known, lasting, range, room } from "./format.js";
 import { ring } from "./ring.js";
 
+const OLD_MS = 10000;
 const FACTORS = [
   ["availability", "Availability"],
   ["effectiveness", "Performance"],
@@ -60,14 +62,20 @@ export function tile(words) {
 function bar(id, label) {
   const value = h("dd", { class: "factor-value" });
   const level = h("span", { class: "factor-level" });
-  const element = h("div", { class: "factor" }, h("dt", {}, label), value, h("span", { class: "factor-bar" }, level));
+  const open = h("span", { class: "factor-open" });
+  const levels = h("span", { class: "factor-bar" }, level, open);
+  const element = h("div", { class: "factor", "data-factor": id }, h("dt", {}, label), value, levels);
+  const share = (number) => 100 * Math.min(1, Math.max(0, number || 0));
   return {
     element,
-    update({ kpis, reasons }) {
-      const [low, high] = [kpis[`${id}_low`], kpis[`${id}_high`]];
-      const text = range(kpis[id], low, high);
-      put(value, text, text === "–" ? (reasons[id] ?? "not known yet") : "");
-      level.style.width = `${100 * Math.min(1, Math.max(0, (known(low) ? low : kpis[id]) || 0))}%`;
+    update(asset) {
+      const [low, high] = bounds(id, asset.kpis);
+      const text = range(asset.kpis[id], low, high);
+      put(value, text, whyOpen(id, asset));
+      value.dataset.room = room(text);
+      const sure = share(known(low) ? low : asset.kpis[id]);
+      level.style.width = `${sure}%`;
+      open.style.width = `${share(high) - sure || 0}%`;
     },
   };
 }

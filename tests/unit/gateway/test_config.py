@@ -114,6 +114,24 @@ def test_a_source_given_twice_is_refused_with_both_lines(tmp_path: Path) -> None
     assert problems(tmp_path, twice) == ["site.yaml:10: sources.plc: is already given in line 4: give every name once"]
 
 
+@pytest.mark.parametrize("name", ["kpi", "history"])
+def test_names_of_the_journals_own_consumers_are_refused(tmp_path: Path, name: str) -> None:
+    found = problems(tmp_path, GOOD.replace("  vm: {", f"  {name}: {{"))
+    assert found == [f"site.yaml:18: sinks.{name}: '{name}' is a name of Lineside's own: take another one"]
+
+
+def test_one_wrong_source_does_not_make_its_tags_look_wrong(tmp_path: Path) -> None:
+    assert len(problems(tmp_path, GOOD.replace("unit_id: 1", "unit_id: one"))) == 1
+
+
+def test_minutes_that_are_forgotten_before_their_facts_are_refused(tmp_path: Path) -> None:
+    assert "minutes must stay" in problems(tmp_path, GOOD + "retention: { minutes: 1d }\n")[0]
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    assert "not YAML" in problems(tmp_path, "[" * 100_000)[0]
+
+
 def test_two_sources_of_one_tag_are_refused(tmp_path: Path) -> None:
     block = GOOD[GOOD.index("  plc:") : GOOD.index("assets:")].replace("plc:", "plc-2:")
     found = problems(tmp_path, GOOD.replace("assets:\n", block + "assets:\n", 1))
