@@ -1,16 +1,16 @@
-"""One TCP connection to a Modbus server: requests out in order, each reply to the read that it belongs to."""
+"""One connection to a Modbus TCP server (TLS, UDP): requests out in order, each reply to the read it belongs to."""
 
 import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import cast
 
 from adapters.modbus.frames import Answer, Failure, GarbageError, Read, Reply, split, transaction_of
+from adapters.modbus.manners import MISSES_IN_A_ROW, Manners, Watch
 from gateway.model import Reason
 
-_MISSES_IN_A_ROW: Final = 2  # unanswered reads after which the other side is taken for gone
 _IDLE_S, _INTERVAL_S, _PROBES = 10, 5, 3  # TCP keepalive: a dead peer is noticed within half a minute
 
 
@@ -41,18 +41,33 @@ class _InFlight:
     index: int
     deadline: float
 
+    def settle(self, answer: Answer) -> None:
+        self.round.settle(self.index, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A reply that came while others were owed: good once those have come too."""
+
+    entry: _InFlight
+    reply: Reply
+    owed: set[int]
+
 
 class Connection(asyncio.Protocol):
-    """Reads at most `depth` at a time; closes itself when the stream or the other side cannot be trusted any more.
+    """Reads at most `manners.depth` at a time; closes itself when stream or other side cannot be trusted any more.
 
     A reply is matched by its transaction id, then checked in every field by `Read.answer`. What matches no open
     transaction (late, foreign) is dropped and counted in `strays`. At depth 1 a frame that is cut short misleads nobody
     either: nothing is sent before its time is over, and then the connection closes. Pipelined, one that promises more
-    than it brings is filled up with the next frame's bytes: pipelining trusts the device's framing.
+    than it brings would be filled up with the bytes of replies behind it, which are then missing: so a reply is handed
+    on when every request that was under way with it has been answered too, and is bad when one of them was not.
     """
 
-    def __init__(self, wall_ns: Callable[[], int], depth: int = 1) -> None:
-        self.depth = depth
+    _may_run_together = True  # frames follow each other in a stream, without a border
+
+    def __init__(self, wall_ns: Callable[[], int]) -> None:
+        self.manners = Manners()
         self.units = 1  # how many units share this connection
         self.strays = 0
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -64,9 +79,11 @@ class Connection(asyncio.Protocol):
         self._transaction = 0
         self._waiting: deque[tuple[_Round, int]] = deque()
         self._in_flight: dict[int, _InFlight] = {}
+        self._held: list[_Held] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._misses = 0
-        self._silent_units: set[int] = set()
+        self._timer_at = 0.0
+        self._ready_at = 0.0
+        self._watch = Watch()
 
     @property
     def is_open(self) -> bool:
@@ -100,13 +117,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         self._transport = cast("asyncio.Transport", transport)
-        sock: socket.socket = transport.get_extra_info("socket")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_S)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _INTERVAL_S)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
+        notice_death(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -130,23 +141,53 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def _accept(self, frame: bytes, time_ns: int) -> None:
-        entry = self._in_flight.pop(transaction_of(frame), None)
+        transaction = transaction_of(frame)
+        entry = self._in_flight.pop(transaction, None)
         if entry is None:
             self.strays += 1
             return
         answer = entry.round.reads[entry.index].answer(frame, time_ns)
-        if isinstance(answer, Reply) or answer.exception:
-            self._misses = 0
-            self._silent_units.clear()
-        entry.round.settle(entry.index, answer)
+        if self.manners.pause_s:
+            self._ready_at = self._loop.time() + self.manners.pause_s
+        fits = isinstance(answer, Reply) or answer.exception > 0
+        if fits:
+            self._watch.heard()
+        if self._held:
+            self._release(transaction, fits)
+        if self._in_flight and isinstance(answer, Reply) and self._may_run_together:
+            entry.round.replied = True
+            self._held.append(_Held(entry, answer, set(self._in_flight)))
+        else:
+            entry.settle(answer)
+
+    def _release(self, transaction: int, came: bool) -> None:
+        """Hands on the held replies that waited for this transaction last; if it never came, they may contain it."""
+        still: list[_Held] = []
+        for held in self._held:
+            if came:
+                held.owed.discard(transaction)
+            elif transaction in held.owed:
+                text = "a reply that may have been cut short: one that was under way with it is missing"
+                held.entry.settle(Failure(Reason.BAD_REPLY, text, held.reply.time_ns))
+                continue
+            if held.owed:
+                still.append(held)
+            else:
+                held.entry.settle(held.reply)
+        self._held = still
 
     def _send(self) -> None:
-        """Sends what waits, as far as `depth` allows, in one write."""
+        """Sends what waits, as far as `depth` and `pause` allow, in one write."""
         if self._transport is None:
             return
         requests: list[bytes] = []
         now = self._loop.time()
-        while self._waiting and len(self._in_flight) < self.depth:
+        manners = self.manners
+        if manners.pause_s and now < self._ready_at and self._waiting:
+            self._wake_at(self._ready_at)
+            return
+        depth = 1 if manners.pause_s else manners.depth
+        while self._waiting and len(self._in_flight) < depth:
             waiting, index = self._waiting.popleft()
             if waiting.future.done():  # the caller was cancelled
                 continue
@@ -155,7 +196,10 @@ class Connection(asyncio.Protocol):
             requests.append(waiting.reads[index].request(transaction))
             self._wake_at(now + waiting.timeout_s)
         if requests:
-            self._transport.write(b"".join(requests))
+            self._write(requests)
+
+    def _write(self, requests: list[bytes]) -> None:
+        cast("asyncio.Transport", self._transport).write(b"".join(requests))
 
     def _next_transaction(self) -> int:
         """From 1 to 65535 and round again: never 0, which some devices answer with whatever was asked."""
@@ -167,9 +211,10 @@ class Connection(asyncio.Protocol):
     def _wake_at(self, deadline: float) -> None:
         """One timer serves all: it is left standing when replies come in time, and moved on when it fires."""
         if self._timer is not None:
-            if self._timer.when() <= deadline:
+            if self._timer_at <= deadline:
                 return
             self._timer.cancel()
+        self._timer_at = deadline
         self._timer = self._loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
@@ -177,29 +222,30 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         late = [key for key, entry in self._in_flight.items() if entry.deadline <= now]
         for key in late:
-            self._miss(self._in_flight.pop(key))
+            self._miss(key, self._in_flight.pop(key))
         if late and self._must_close():
             return
         self._send()
         if self._in_flight:
             self._wake_at(min(entry.deadline for entry in self._in_flight.values()))
 
-    def _miss(self, entry: _InFlight) -> None:
+    def _miss(self, transaction: int, entry: _InFlight) -> None:
         """A read without an answer; when a device has missed two and answered none, the rest is not asked."""
         read, waiting = entry.round.reads[entry.index], entry.round
-        self._misses += 1
-        self._silent_units.add(read.unit)
+        if self._held:
+            self._release(transaction, came=False)
+        self._watch.missed(read.unit)
         waiting.misses += 1
-        waiting.settle(entry.index, Failure(Reason.TIMEOUT, f"no answer for {read}", self._wall_ns()))
-        if waiting.misses >= _MISSES_IN_A_ROW and not waiting.replied:
+        entry.settle(Failure(Reason.TIMEOUT, f"no answer for {read}", self._wall_ns()))
+        if waiting.misses >= MISSES_IN_A_ROW and not waiting.replied:
             self._give_up(waiting, Reason.TIMEOUT)
 
     def _must_close(self) -> bool:
         """Closes where half a frame stands in the stream, or where not just one of several units is silent."""
         if self._stream:
             self.close("the device sent half a frame", Reason.BAD_REPLY)
-        elif self._misses >= _MISSES_IN_A_ROW and len(self._silent_units) >= min(2, self.units):
-            self.close(f"no answer to {self._misses} requests in a row", Reason.TIMEOUT)
+        elif self._watch.is_gone(self.units):
+            self.close(f"no answer to {self._watch.misses} requests in a row", Reason.TIMEOUT)
         return not self.is_open
 
     def _give_up(self, waiting: _Round, reason: Reason) -> None:
@@ -214,8 +260,51 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         now = self._wall_ns()
+        held = [(held.entry.round, held.entry.index) for held in self._held]
         open_reads = [(entry.round, entry.index) for entry in self._in_flight.values()] + list(self._waiting)
         self._in_flight.clear()
         self._waiting.clear()
-        for waiting, index in open_reads:
+        self._held.clear()
+        for waiting, index in held + open_reads:
             waiting.settle(index, Failure(reason, self.why, now))
+
+
+class DatagramConnection(Connection, asyncio.DatagramProtocol):
+    """The same over UDP: one frame in each datagram; one that is anything else is dropped as a stray."""
+
+    _may_run_together = False
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Called by the event loop: the arrival that values are stamped with."""
+        time_ns = self._wall_ns()
+        try:
+            frames, rest = split(data)
+        except GarbageError:
+            frames, rest = [], data
+        if len(frames) != 1 or rest:
+            self.strays += 1
+            return
+        self._accept(frames[0], time_ns)
+        self._send()
+
+    def error_received(self, exc: Exception) -> None:
+        """Called by the event loop: the network says that nobody is there."""
+        self.close(str(exc))
+
+    def _write(self, requests: list[bytes]) -> None:
+        transport = cast("asyncio.DatagramTransport", self._transport)
+        for request in requests:
+            transport.sendto(request)
+
+
+def notice_death(transport: asyncio.BaseTransport) -> None:
+    """Sends small requests at once, and lets the system notice a peer that is gone."""
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is None or sock.type != socket.SOCK_STREAM:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _INTERVAL_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)

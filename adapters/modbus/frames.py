@@ -1,10 +1,12 @@
-"""Modbus TCP frames: a read's request, and what its reply must look like. Pure.
+"""A read's request, and what its reply must look like; Modbus TCP frames. Pure.
 
 Source: Modbus Messaging on TCP/IP Implementation Guide V1.0b §3.1 (MBAP), Modbus Application Protocol V1.1b3 §6, §7.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from adapters.modbus.plan import Block
@@ -76,14 +78,40 @@ class Read:
         return Read(unit, block.table, block.address, block.count)
 
     def request(self, transaction: int) -> bytes:
-        """The frame to send."""
+        """The Modbus TCP frame to send."""
         return transaction.to_bytes(2, "big") + self._request
+
+    @property
+    def body(self) -> bytes:
+        """What every framing sends: unit, function, address, count."""
+        return self._request[4:]
+
+    @property
+    def head(self) -> bytes:
+        """How the body of a fitting reply begins in every framing: unit, function, bytes of data."""
+        return self._head[4:]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of data in a fitting reply."""
+        return self._head[6]
+
+    def decoys(self) -> Iterator["Read"]:
+        """Reads from the same address whose replies cannot be taken for this one's; smaller ones first."""
+        step, most = (8, 2000) if self.table.is_bits else (1, 125)
+        here = -(-self.count // step)
+        sizes = chain(range(here - 1, 0, -1), range(here + 1, most // step + 1))
+        return (Read(self.unit, self.table, self.address, step * size) for size in sizes)
 
     def answer(self, frame: bytes, time_ns: int) -> Answer:
         """What a whole frame with this read's transaction id means; only a reply that fits in every field is one."""
         if frame[2:9] == self._head:
             return Reply(frame[9:], time_ns)
         return self._failure(frame, time_ns)
+
+    def answer_to_body(self, body: bytes, time_ns: int) -> Answer:
+        """The same for unit, function and data of another framing, whose check sum was right."""
+        return self.answer(_PREFIX.pack(0, 0, len(body)) + body, time_ns)
 
     def _failure(self, frame: bytes, time_ns: int) -> Failure:
         unit, function = frame[6], frame[7]

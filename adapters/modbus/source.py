@@ -3,10 +3,12 @@
 import logging
 from collections.abc import AsyncIterator, Mapping
 from itertools import groupby
+from typing import Final
+from zlib import crc32
 
 import numpy as np
 
-from adapters.modbus.config import ModbusConfig, split_endpoint
+from adapters.modbus.config import Handling, ModbusConfig
 from adapters.modbus.frames import GATEWAY_EXCEPTIONS, Failure
 from adapters.modbus.group import Device, Poll, PollGroup
 from adapters.modbus.health import Health
@@ -14,16 +16,24 @@ from adapters.modbus.point import Point
 from adapters.modbus.schedule import Schedule
 from adapters.modbus.transport import User, endpoint
 from gateway.library import Library
-from gateway.model import Tag, TagTable
+from gateway.model import Tag, TagTable, TagType
 from gateway.model.quality import is_usable
 from gateway.ports import Clock, Delivery, NotConnected, Polled
 
 _LOG = logging.getLogger("lineside.modbus")
 
+_SPREAD_S: Final = 5.0  # first polls come within this time at the latest
+_IN_STEP: Final = 10  # polls in time after which an overrun counts as over
+
 
 def build(name: str, config: ModbusConfig, tags: TagTable, library: Library, clock: Clock) -> "ModbusSource":
     """The source of a config section. UnknownName, ValueError: as `ModbusConfig.tags`; KeyError: a tag has no id."""
-    return ModbusSource(name, config, config.resolve(library), tags, clock)
+    return ModbusSource(name, config, config.resolve(library), config.handling(library), tags, clock, spread(name))
+
+
+def spread(name: str) -> float:
+    """Where in its period a source of this name polls, from 0 to 1: always the same, so that not all poll at once."""
+    return crc32(name.encode()) / 2**32
 
 
 class ModbusSource:
@@ -34,16 +44,27 @@ class ModbusSource:
     """
 
     def __init__(
-        self, name: str, config: ModbusConfig, points: tuple[Point, ...], tags: TagTable, clock: Clock
+        self,
+        name: str,
+        config: ModbusConfig,
+        points: tuple[Point, ...],
+        handling: Handling,
+        tags: TagTable,
+        clock: Clock,
+        phase: float = 0.0,
     ) -> None:
+        """phase: the part of its shortest period (of 5 s if that is less) that the source waits before its polls."""
         self.name = name
         self.health = Health()
         self._clock = clock
         self._table = tags
-        self._endpoint = endpoint(*split_endpoint(config.endpoint), clock)
-        self._user = User(name, config.unit_id, config.pipeline, config.timeout)
-        self._device = Device(name, config.unit_id, config.timeout, config.limits, self._endpoint, clock, self.health)
+        self._endpoint = endpoint(config.locator, clock, config.tls)
+        unit, timeout_s = config.unit_id, handling.timeout_s
+        self._user = User(name, unit, handling.manners, timeout_s)
+        self._device = Device(name, unit, timeout_s, handling.limits, self._endpoint, clock, self.health)
         periods = config.periods(points)
+        self._phase_s = phase * min(_SPREAD_S, *periods.values())
+        self._in_step = _IN_STEP
         self._periods = tuple(sorted(periods.values()))
         ordered = sorted(points, key=lambda point: (periods[point.group], point.group))
         grouped = [(group, tuple(members)) for group, members in groupby(ordered, key=lambda point: point.group)]
@@ -67,7 +88,7 @@ class ModbusSource:
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         """One delivery per poll of a group, on schedule. NotConnected: the connection or the device is gone."""
-        schedule = Schedule(self._periods, self._clock.monotonic())
+        schedule = Schedule(self._periods, self._clock.monotonic() + self._phase_s)
         while True:
             number, due = schedule.next()
             await self._clock.sleep(due - self._clock.monotonic())
@@ -76,7 +97,16 @@ class ModbusSource:
             yield Delivery(poll.batch(self._tags[number]))
             if poll.silent or not self._endpoint.is_open:
                 raise NotConnected(f"{self._endpoint}: {poll.silent or self._endpoint.why}")
-            self.health.overruns += schedule.done(number, self._clock.monotonic())
+            self._keep_step(schedule.done(number, self._clock.monotonic()))
+
+    def _keep_step(self, skipped: int) -> None:
+        """Counts slots that passed unread; says when that begins, and when it is over for good."""
+        self.health.overruns += skipped
+        if skipped and self._in_step >= _IN_STEP:
+            _LOG.warning("%s: polls take longer than their period: some are skipped", self.name)
+        if not skipped and self._in_step == _IN_STEP - 1:
+            _LOG.info("%s: polls keep their period again", self.name)
+        self._in_step = 0 if skipped else min(_IN_STEP, self._in_step + 1)
 
     async def close(self) -> None:
         """Leaves the endpoint; the last source closes the connection."""
@@ -100,6 +130,7 @@ class ModbusSource:
 
     async def _poll(self, number: int) -> Poll:
         poll = await self._groups[number].poll()
+        await self._endpoint.rest()
         self.health.polls += 1
         self.health.quarantined = sum(group.quarantined for group in self._groups)
         return poll
@@ -110,7 +141,9 @@ class ModbusSource:
         rows: list[Polled] = []
         for row, (point, reading) in enumerate(zip(self._groups[number].points, batch, strict=True)):
             tag: Tag = self._table[reading.tag]
-            value = None if not usable[row] else batch.text(reading.value) if point.enum else reading.value
+            value = (
+                None if not usable[row] else batch.text(reading.value) if tag.type is TagType.TEXT else reading.value
+            )
             raw = poll.raw(row, point)
             rows.append(Polled(tag, point.where, raw, value, reading.quality, reading.time_ns))
         return rows

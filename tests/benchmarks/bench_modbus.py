@@ -22,6 +22,8 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from adapters.modbus.codec import Decoder
 from adapters.modbus.frames import Read, Reply
+from adapters.modbus.locator import Locator
+from adapters.modbus.manners import Manners
 from adapters.modbus.plan import Limits, plan
 from adapters.modbus.point import Point, Table, ValueType
 from adapters.modbus.transport import Endpoint, User
@@ -40,7 +42,7 @@ def cpu_s() -> float:
 
 async def ours(port: int, reads: int, pipeline: int) -> float:
     """CPU seconds for this many reads."""
-    link, user = Endpoint("127.0.0.1", port, SystemClock()), User("bench", 1, pipeline, 1.0)
+    link, user = Endpoint(Locator("tcp", "127.0.0.1", port), SystemClock()), User("bench", 1, Manners(pipeline), 1.0)
     await link.join(user)
     asked = [Read(1, Table.HOLDING, REGISTERS * i, REGISTERS) for i in range(ROUND_OF_READS)]
     begin = cpu_s()

@@ -9,6 +9,7 @@ import random
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.modbus.codec import Decoder
-from adapters.modbus.config import split_endpoint
 from adapters.modbus.examples import check_examples
 from adapters.modbus.frames import Failure, GarbageError, Read, Reply, split, transaction_of
+from adapters.modbus.locator import parse_endpoint
 from adapters.modbus.plan import Limits, plan
 from adapters.modbus.point import WORDS, Point, Table
 from adapters.modbus.profile import load_profile
 from gateway.library import Library, UnknownName
+from gateway.model import Reason, bad
 from gateway.model.quality import is_usable
 from tests.integration.modbus.fault_server import Request
 
@@ -106,10 +108,15 @@ def test_no_bytes_at_all_break_the_decoder_of_frames(read: Read, stream: bytes) 
     check_tcp(read, stream)
 
 
+KINDS = tuple(WORDS)
+EXPONENT = Point("exponent", Table.HOLDING, 2100, "int16", not_a_value=(-32768,))
+
+
 def a_point(number: int, dice: random.Random) -> Point:
-    kind = dice.choice([kind for kind in WORDS if kind != "string"])
+    """Any point that a profile may have, of every type in turn."""
+    kind = KINDS[number % len(KINDS)]
+    is_number, is_whole = kind not in {"bool", "string"}, "int" in kind
     table = dice.choice(list(Table)) if kind == "bool" else dice.choice([Table.HOLDING, Table.INPUT])
-    plain = kind != "bool"
     return Point(
         f"p{number}",
         table,
@@ -117,24 +124,34 @@ def a_point(number: int, dice: random.Random) -> Point:
         kind,
         word_order=dice.choice(["big", "little"]),
         byte_order=dice.choice(["big", "little"]),
-        bit=0 if plain or table.is_bits else dice.randrange(16),
-        scale=dice.choice([1.0, 0.1, 1e300, -3.7]) if plain else 1.0,
-        offset=dice.choice([0.0, -40.0]) if plain else 0.0,
-        not_a_value=dice.choice([(), (0,), (1, 127)]) if "int" in kind else (),
-        enum={0: "IDLE", 3: "EXECUTE"} if kind == "uint16" and dice.random() < 0.3 else {},
+        bit=dice.randrange(16) if kind == "bool" and not table.is_bits else 0,
+        byte=dice.choice(["low", "high"]),
+        length=dice.randint(1, 40) if kind == "string" else 0,
+        encoding=dice.choice(["ascii", "latin-1", "utf-8", "utf-16-be"]),
+        padding=dice.choice([-1, 0, 255]),
+        scale=dice.choice([1.0, 0.1, 1e300, -3.7]) if is_number else 1.0,
+        offset=dice.choice([0.0, -40.0]) if is_number else 0.0,
+        scale_register="exponent" if is_number and dice.random() < 0.3 else "",
+        min=dice.choice([-inf, 0.0]) if is_number else -inf,
+        max=dice.choice([inf, 1e6]) if is_number else inf,
+        counter=is_number and dice.random() < 0.3,
+        max_step=dice.choice([inf, 100.0]),
+        not_a_value=dice.choice([(), (0,), (1, 127)]) if is_whole else (),
+        enum={0: "IDLE", 3: "EXECUTE"} if kind == "uint16" and dice.random() < 0.5 else {},
     )
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_register_image_breaks_the_codec_and_what_is_usable_is_a_number(seed: int) -> None:
     dice = random.Random(seed)
-    points = [a_point(i, dice) for i in range(12)]
+    points = [EXPONENT, *(a_point(i, dice) for i in range(len(KINDS)))]
     decoder = Decoder(points, plan(points, Limits()))
     fill = [b"\0", b"\xff", b"\x7f\x80", b"\x7f\xf0\0\0", b"\xff\xf8\0\1", b"\x80\0"]
     size = decoder.offsets[-1]
     for _ in range(round(5000 * TIMES)):
         image = dice.randbytes(size) if dice.random() < 0.7 else (dice.choice(fill) * size)[:size]
-        column = decoder.decode(image)
+        failed = {0: bad(Reason.TIMEOUT)} if dice.random() < 0.1 else {}
+        column = decoder.decode(image, failed)
         usable = is_usable(column.quality)
         assert np.isfinite(column.value[usable]).all()
         assert np.isnan(column.value[~usable]).all()
@@ -150,9 +167,10 @@ def test_no_text_breaks_the_reader_of_endpoints() -> None:
             at = dice.randrange(len(text) + 1)
             text[at : at + dice.randint(0, 3)] = dice.choices(alphabet, k=dice.randint(0, 3))
         with suppress(ValueError):
-            split_endpoint("".join(text))
+            parse_endpoint("".join(text))
 
 
+KEYS = ("type", "address", "enum", "extends", "bit", "bits", "length", "scale_register", "remove")
 ODD = (None, True, -1, 65_535, 65_536, 1e300, float("nan"), "", "x", "0x10", [], [1], {}, {"a": 1}, {0: "A"}, "holding")
 
 
@@ -166,7 +184,7 @@ def wounded(data: object, dice: random.Random) -> object:
             key = dice.choice(keys)
             if not isinstance(node[key], (dict, list)) or not node[key] or dice.random() < 0.2:
                 if isinstance(node, dict) and dice.random() < 0.3:
-                    node[str(dice.choice(["type", "address", "enum", "extends", "bit"]))] = node.pop(key)
+                    node[dice.choice(KEYS)] = node.pop(key)
                 else:
                     node[key] = dice.choice(ODD)
                 break

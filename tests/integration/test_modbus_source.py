@@ -40,7 +40,7 @@ def source_of(endpoint: str, clock: Clock, name: str = "plc", /, **said: object)
     base = {"kind": "modbus", "endpoint": endpoint, "asset": "press", "timeout": "50ms"}
     config = ModbusConfig.model_validate(base | said)
     tags = TagTable(enumerate(config.tags(name, SHIPPED), start=100))
-    return build(name, config, tags, SHIPPED, clock), tags
+    return ModbusSource(name, config, config.resolve(SHIPPED), config.handling(SHIPPED), tags, clock), tags
 
 
 @asynccontextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from adapters.modbus.config import ModbusConfig, split_endpoint
+from adapters.modbus.config import ModbusConfig
+from adapters.modbus.manners import Manners
 from gateway.library import Library, UnknownName
 from gateway.model import Tag, TagType
 
@@ -44,25 +45,39 @@ def test_a_source_without_profile_and_points_is_refused() -> None:
         config(profile=None)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("tcp://10.0.7.11", ("10.0.7.11", 502)),
-        ("tcp://plc-7.plant:1502", ("plc-7.plant", 1502)),
-        ("tcp://[fe80::1]:503", ("fe80::1", 503)),
-    ],
-)
-def test_an_endpoint_is_host_and_port(text: str, expected: tuple[str, int]) -> None:
-    assert split_endpoint(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["10.0.7.11:502", "rtu:///dev/ttyUSB0", "tcp://", "tcp://h:0", "tcp://h:99999", "tcp://h/1", "tcp://u@h", ""],
-)
+@pytest.mark.parametrize("text", ["10.0.7.11:502", "http://h", "tcp://", "rtu://h:1", "rtu+tcp://h", ""])
 def test_what_is_no_endpoint_is_met_with_its_form(text: str) -> None:
     with pytest.raises(ValidationError, match="write tcp://host or tcp://host:port"):
         config(endpoint=text)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"ca_file": "ca.pem"}, "belong to tls://"),
+        ({"endpoint": "tls://h", "key_file": "k.pem"}, "needs a cert_file"),
+        ({"endpoint": "rtu:///dev/ttyUSB0", "pipeline": 2}, "a line takes one request at a time"),
+    ],
+)
+def test_keys_that_do_not_fit_the_endpoint_are_refused(said: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        config(**said)
+
+
+def test_what_a_user_says_wins_over_the_profile_and_that_over_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "profiles/acme").mkdir(parents=True)
+    (tmp_path / "profiles/acme/slow.yaml").write_text(
+        "name: Slow\nvendor: Acme\ndocument: none\n"
+        "options: {timeout: 3s, pause: 50ms, max_registers: 20, close_after_poll: true}\n"
+        "forbidden: {holding: [7]}\n"
+        "points: {x: {table: holding, address: 1, type: uint16}}\n"
+    )
+    said = config(profile="acme/slow", timeout="2s", max_gap=0, close_after_poll=False, forbidden={"input": ["3-4"]})
+    handling = said.handling(Library((tmp_path,)))
+    assert handling.timeout_s == 2.0
+    assert handling.manners == Manners(depth=1, pause_s=0.05, close_after_poll=False)
+    assert (handling.limits.max_registers, handling.limits.max_bits, handling.limits.max_gap) == (20, 2000, 0)
+    assert [(f.table.value, f.first, f.last) for f in handling.limits.forbidden] == [("holding", 7, 7), ("input", 3, 4)]
 
 
 def test_a_poll_group_that_no_point_has_is_an_error_that_names_the_groups() -> None:
