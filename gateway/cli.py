@@ -129,6 +129,21 @@ def poll(
 
 
 @app.command()
+def plan(
+    config: ConfigPath,
+    answer: Annotated[str, typer.Option(metavar="TIME", help="How long a device on a line takes to answer")] = "20ms",
+    round_trip: Annotated[str, typer.Option(metavar="TIME", help="How long an answer takes over a network")] = "10ms",
+    baud: Annotated[int, typer.Option(min=50, help="Of lines behind gateways, which the config does not know")] = 9600,
+) -> None:
+    """Show what Modbus sources will ask and how long it takes; exit 1 where a line cannot carry it. Reads nothing."""
+    from adapters.modbus.forecast import Assumed
+    from gateway.planning import print_plan
+
+    assumed = Assumed(_seconds(answer, "--answer"), _seconds(round_trip, "--round-trip"), baud)
+    sys.exit(not print_plan(load(config), assumed, _table_console()))
+
+
+@app.command()
 def status(
     config: ConfigPath,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts")] = False,
@@ -166,12 +181,8 @@ def demo(
 ) -> None:
     """Run the simulated plant, its MQTT broker, the gateway and the board together, with a live table."""
     from gateway.demo import run_demo
-    from gateway.fields import parse_duration
 
-    try:
-        limit_s = parse_duration(seconds) if seconds else None
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--for") from exc
+    limit_s = _seconds(seconds, "--for") if seconds else None
     sys.exit(with_signals(lambda stop: run_demo(stop, limit_s, as_json=as_json, hide_parts=hide_parts)))
 
 
@@ -179,6 +190,15 @@ def demo(
 def print_schema() -> None:
     """Print the JSON Schema of the config file, so that editors complete and check it."""
     typer.echo(json.dumps(schema(), indent=2))
+
+
+def _seconds(text: str, option: str) -> float:
+    from gateway.fields import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint=option) from exc
 
 
 def _table_console() -> Console:
