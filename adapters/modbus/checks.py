@@ -20,6 +20,7 @@ NO_DECIMAL: Final = 2**64 - 1  # stands for a BCD number with a digit above 9
 _EXACT: Final = 2**53  # integers up to here are exact in a float64
 _POWERS: Final = np.array([float(10**n) for n in range(23)])  # all powers of ten that a float64 holds exactly
 _LARGEST_EXPONENT: Final = 10  # as SunSpec allows
+_MOST_DECIMALS: Final = len(_POWERS) - 1 - _LARGEST_EXPONENT
 
 
 @dataclass(slots=True)
@@ -56,6 +57,11 @@ def checks_of(points: Sequence[Point], memory: Memory) -> list[Check]:
     """Checks of values, in the order in which they must be made."""
     rows = {point.name: row for row, point in enumerate(points)}
     checks: list[Check] = []
+    with_sentinel = {point.name for point in points if point.not_a_value}
+    bits = [(row, rows[point.word]) for row, point in enumerate(points) if point.word in with_sentinel]
+    if bits:
+        bit_rows, word_rows = np.array(bits, np.intp).T
+        checks.append(lambda value, quality: _check_bits(bit_rows, word_rows, value, quality))
     for name, scale in dict.fromkeys((p.scale_register, p.scale) for p in points if p.scale_register):
         memory.exponents.setdefault(name, nan)
         users = [rows[p.name] for p in points if (p.scale_register, p.scale) == (name, scale)]
@@ -114,7 +120,7 @@ class _Exponent:
             return
         # a scale like 0.001 joins the exponent, so that the number is rounded once
         decimals = round(log10(abs(self.scale)))
-        is_decimal = self.scale == float(f"1e{decimals}")
+        is_decimal = abs(decimals) <= _MOST_DECIMALS and self.scale == float(f"1e{decimals}")
         power = int(exponent) + (decimals if is_decimal else 0)
         found = value[self.users] * (1.0 if is_decimal else self.scale)
         value[self.users] = found * _POWERS[power] if power >= 0 else found / _POWERS[-power]
@@ -129,6 +135,11 @@ class _Limits:
 
     def __call__(self, value: Values, quality: Qualities) -> None:
         _spoil(np.flatnonzero((value < self.least) | (value > self.largest)), Reason.OUT_OF_RANGE, value, quality)
+
+
+def _check_bits(rows: NDArray[np.intp], words: NDArray[np.intp], value: Values, quality: Qualities) -> None:
+    """Bits of a word that holds a sentinel mean nothing."""
+    _spoil(rows[quality[words] == bad(Reason.NOT_A_VALUE)], Reason.NOT_A_VALUE, value, quality)
 
 
 def _check_width(raw: NDArray[Any], rows: NDArray[np.intp], value: Values, quality: Qualities) -> None:

@@ -1,7 +1,6 @@
 """Replies → a column of values: one gather of bytes and one cast per kind of number, for a whole poll. No I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from math import isfinite
 from types import MappingProxyType
@@ -20,8 +19,7 @@ _NO_FAILURE: Final[Mapping[int, int]] = MappingProxyType({})
 _BYTES: Final = frozenset({"bool", "int8", "uint8"})  # types that one byte of a register holds
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """Numbers that are gathered and cast together: their bytes stand one behind the other in slots of this dtype."""
 
     dtype: str
@@ -30,14 +28,16 @@ class _Kind:
 
 # Integers of up to 64 bits share one kind: unsigned ones lie at the low end of their slot, signed ones at the high end,
 # where their sign is the slot's; the division that scales them takes the shift along, and loses nothing by it.
+_WHOLE: Final = _Kind("<i8", frozenset({"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"}))
+_DECIMAL: Final = _Kind("<u8", frozenset({"bcd16", "bcd32", "bcd64"}))
 _KINDS: Final = (
-    _Kind("<i8", frozenset({"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"})),
+    _WHOLE,
+    _DECIMAL,
     _Kind("<u8", frozenset({"uint64"})),
-    _Kind("<u8", frozenset({"bcd16", "bcd32", "bcd64"})),
     _Kind("<f8", frozenset({"float64"})),
     _Kind("<f4", frozenset({"float32"})),
     _Kind("<f2", frozenset({"float16"})),
-)  # fmt: skip
+)
 
 
 class Column(NamedTuple):
@@ -93,43 +93,44 @@ class Decoder:
 class _Numbers:
     """The numbers of an image: gathered byte by byte into slots, cast, scaled, and put into the order of the points."""
 
-    def __init__(self, points: Sequence[Point], starts: Mapping[int, tuple[int, int]], zero: int) -> None:
-        """starts: byte and bit of each point that is there; zero: position of a byte that is 0."""
+    def __init__(self, points: Sequence[Point], starts: Mapping[int, tuple[int, int]], nbytes: int) -> None:
+        """starts: byte and bit of each point that is there; nbytes: of the image."""
         groups = [[i for i in starts if points[i].type in kind.types] for kind in _KINDS]
         rows = [i for group in groups for i in group]
-        take = [at for i in rows for at in _slot(points[i], starts[i][0], zero)]
+        take = [at for i in rows for at in _slot(points[i], starts[i][0], zero=nbytes)]
+        buffer = bytearray(nbytes + 1)  # the last byte stays 0
+        self._room, self._image = memoryview(buffer)[:nbytes], np.frombuffer(buffer, np.uint8)
         self._take, self._bytes = np.array(take, np.intp), np.zeros(len(take), np.uint8)
         self._slots = np.full(len(rows) + 1, np.nan)  # the last one stays NaN, for points that are not there
         self._order = np.full(len(points), len(rows), np.intp)
         self._order[rows] = np.arange(len(rows))
-        self._present = self._slots[: len(rows)]
-        self._casts: list[tuple[NDArray[np.float64], NDArray[Any]]] = []
         self._decimals: list[NDArray[np.uint64]] = []
+        self._scalings: list[_Scaling] = []
         self.checks: list[Check] = []
         byte = first = 0
         for kind, group in zip(_KINDS, groups, strict=True):
             dtype, members = np.dtype(kind.dtype), [points[i] for i in group]
             raw = self._bytes[byte : byte + dtype.itemsize * len(group)].view(dtype)
-            if group:
-                self._casts.append((self._slots[first : first + len(group)], raw))
-                self._decimals += [raw] if "bcd16" in kind.types else []
-                self.checks += raw_checks(members, group, raw)
+            slots = self._slots[first : first + len(group)]
             byte, first = byte + raw.nbytes, first + len(group)
-        self._whole = self._bytes[: 8 * len(groups[0])].view(np.int64)
+            if group:
+                self._decimals += [raw] if kind is _DECIMAL else []
+                shifts = [_shift(points[i], starts[i][1]) for i in group]
+                self._scalings.append(_Scaling(members, shifts, raw, slots))
+                self.checks += raw_checks(members, group, raw)
         bits = [1 << starts[i][1] if points[i].type == "bool" else -1 for i in groups[0]]
-        self._mask = _unless_all(-1, bits, np.int64)
-        self._scaling = _Scaling([points[i] for i in rows], [_shift(points[i], starts[i][1]) for i in rows])
+        self._whole, self._mask = self._bytes[: 8 * len(bits)].view(np.int64), _unless_all(-1, bits, np.int64)
 
     def take(self, image: bytes) -> NDArray[np.float64]:
         """The values of all points, float64[n]; NaN where a point is not there or is no number."""
-        np.frombuffer(image + b"\0", np.uint8).take(self._take, None, self._bytes, "clip")
+        self._room[:] = image
+        self._image.take(self._take, None, self._bytes, "clip")
         if self._mask is not None:
             np.bitwise_and(self._whole, self._mask, self._whole)
         for decimals in self._decimals:
             _from_decimal(decimals)
-        for slots, raw in self._casts:
-            slots[:] = raw
-        self._scaling.apply(self._present)
+        for scaling in self._scalings:
+            scaling.apply()
         return self._slots.take(self._order)
 
 
@@ -182,29 +183,34 @@ def _from_decimal(raw: NDArray[np.uint64]) -> None:
 
 
 class _Scaling:
-    """value = raw · scale + offset, over all slots.
+    """value = raw · scale + offset, over the slots of one kind.
 
     A scale like 0.001 is applied as a division by 1000, which rounds once and so gives the number that is meant.
     """
 
-    def __init__(self, points: Sequence[Point], shifts: Sequence[int]) -> None:
+    def __init__(
+        self, points: Sequence[Point], shifts: Sequence[int], raw: NDArray[Any], slots: NDArray[np.float64]
+    ) -> None:
         """shifts: how many bits too far left each raw number lies."""
         scales = [1.0 if point.scale_register else point.scale for point in points]
         reciprocal = [_divisor(scale) for scale in scales]
         factors = [scale if whole == 1 else 1.0 for scale, whole in zip(scales, reciprocal, strict=True)]
         divisors = [whole * 2.0**shift for whole, shift in zip(reciprocal, shifts, strict=True)]
+        self._raw, self._slots = raw, slots
         self._divisor = _unless_all(1, divisors, np.float64)
         self._factor = _unless_all(1, factors, np.float64)
         self._offset = _unless_all(0, [point.offset for point in points], np.float64)
 
-    def apply(self, value: NDArray[np.float64]) -> None:
-        """Scales in place."""
-        if self._divisor is not None:
-            value /= self._divisor
+    def apply(self) -> None:
+        """From raw numbers to values in slots."""
+        if self._divisor is None:
+            self._slots[:] = self._raw
+        else:
+            np.divide(self._raw, self._divisor, self._slots)
         if self._factor is not None:
-            value *= self._factor
+            self._slots *= self._factor
         if self._offset is not None:
-            value += self._offset
+            self._slots += self._offset
 
 
 def _divisor(scale: float) -> float:

@@ -64,6 +64,7 @@ class Point:
     word_order      big: the first register holds the most significant word
     byte_order      big: as Modbus prescribes; little: the device swaps the two bytes of each register
     bit             which bit of the register a bool is, 0 the least significant
+    word            the point whose bit a bool is, and whose sentinels are its own; "": none
     byte            which half of the register an int8 or uint8 is
     length          bytes of a string
     encoding        of a string
@@ -85,6 +86,7 @@ class Point:
     word_order: Order = "big"
     byte_order: Order = "big"
     bit: int = 0
+    word: str = ""
     byte: Half = "low"
     length: int = 0
     encoding: str = "ascii"

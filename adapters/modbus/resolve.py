@@ -131,7 +131,14 @@ def _bit_of(word: Point, name: str, bit: int) -> Point:
         raise ValueError(f"bits.{name}: {word.type} has the bits 0 to {16 * word.size - 1}, not {bit}")
     register = bit // 16 if word.word_order == "little" else word.size - 1 - bit // 16
     return Point(
-        name, word.table, word.address + register, "bool", byte_order=word.byte_order, bit=bit % 16, group=word.group
+        name=name,
+        table=word.table,
+        address=word.address + register,
+        type="bool",
+        byte_order=word.byte_order,
+        bit=bit % 16,
+        word=word.name,
+        group=word.group,
     )
 
 

@@ -44,7 +44,7 @@ def test_the_examples_of_a_shipped_profile_hold(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED.names("profiles"))
 def test_every_point_of_a_shipped_profile_has_an_example(name: str) -> None:
     profile = load_profile(name, SHIPPED)
-    assert profile.points.keys() == {point for example in profile.examples for point in example.values}
+    assert profile.resolved.keys() == {point for example in profile.examples for point in example.values}
 
 
 @pytest.mark.parametrize("name", SHIPPED.names("profiles"))
