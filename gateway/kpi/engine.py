@@ -154,9 +154,9 @@ class Engine:
         horizon_ms = self._intake.newest_ms if self._intake.presence_ms is None else self._intake.presence_ms
         return (horizon_ms - SETTLE_MS) // MINUTE_MS
 
-    async def _commit(self, within_s: float = _CATCH_UP_S) -> None:
+    async def _commit(self, within_s: float | None = None) -> None:
         """Commits until nothing is due, or for about this time: facts are durable after the first."""
-        minute, started_s = self._closable_minute(), self._clock.monotonic()
+        minute, until_s = self._closable_minute(), self._clock.monotonic() + (within_s or _CATCH_UP_S)
         await self._run(self._worker.absorb, self._intake.drain())
         behind = True
         while behind:
@@ -164,7 +164,7 @@ class Engine:
             self._position = self._worker.position
             self._committed_minute, self._committed_at = minute, self._clock.monotonic()
             await self._send()
-            behind = self._worker.behind and self._committed_at - started_s < within_s
+            behind = self._worker.behind and self._committed_at < until_s
 
     async def _send(self) -> None:
         """Appends what the outbox holds to the journal; rows are forgotten by the commit after the acknowledgement."""

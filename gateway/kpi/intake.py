@@ -113,7 +113,7 @@ class Intake:
             values = self._coded(batch, slots, values, usable)
         present = self._presence[slots]
         if present.any():
-            self._advance(time_ms[present])
+            self._advance(slots[present], time_ms[present])
             # a session that is down is a bad reading of the session tag, but certain knowledge to us
             values = np.where(present, (values != 0) & usable, values)
             usable = usable | present
@@ -121,11 +121,12 @@ class Intake:
         self.pending += len(rows)
         self._chunks.append((slots, time_ms, values, usable))
 
-    def _advance(self, stamps: NDArray[np.int64]) -> None:
-        """Presence goes forward, and back only by more than the lateness: then the gateway's clock was put right."""
-        for stamp_ms in stamps.tolist():
+    def _advance(self, slots: NDArray[np.int16], time_ms: NDArray[np.int64]) -> None:
+        """Presence goes forward. Back only where `gateway/alive` does, by more than the lateness: its clock was set."""
+        for slot, stamp_ms in zip(slots.tolist(), time_ms.tolist(), strict=True):
             newest_ms = self.presence_ms
-            if newest_ms is None or stamp_ms > newest_ms or stamp_ms < newest_ms - self._lateness_ms:
+            is_own = self._slots[slot].targets[0] == ("gateway", "alive")
+            if newest_ms is None or stamp_ms > newest_ms or (is_own and stamp_ms < newest_ms - self._lateness_ms):
                 self.presence_ms = stamp_ms
 
     def _coded(

@@ -11,6 +11,8 @@ import apsw
 import numpy as np
 import pytest
 
+from gateway.kpi import engine as engine_module
+from gateway.kpi import worker
 from gateway.kpi.asset import fingerprint
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.closing import Limits
@@ -137,7 +139,7 @@ async def test_the_file_alone_gives_its_own_minutes_once_more(tmp_path: Path) ->
     kit, path = Kit(), tmp_path / "kpi.db"
     start = START // 3_600_000 * 3_600_000 + 3_600_000 - 400_000  # over an hour's edge, so that chunks are merged
     rows = kit.run(1200, start_ms=start)
-    random.Random(2).shuffle(late := [row for row in rows if row[1] % 7 == 0])
+    random.Random(2).shuffle(late := [row for row in rows if row[1] % 7 == 0 and row[0] != kit.alive])
     await fed(kit, path, kit.records([*[row for row in rows if row not in late], *late]))
     again = await asyncio.to_thread(recompute, path)
     assert again == {asset: rows_of(path, asset) for asset in ASSETS}
@@ -364,3 +366,98 @@ async def test_bad_readings_end_what_was_known_and_are_counted(tmp_path: Path) -
     assert stored == expected(kit, rows, path, "press")
     assert total(stored, "facts_bad") == 4 * 30
     assert np.isclose(total(stored, "time_unknown") / 1e6, 30.0, atol=1.1)
+
+
+_HOUR, _DAY = 3_600_000, 86_400_000
+_TABLES = ("minute", "quarter", "hour", "day", "segment")
+
+
+def over_a_gap(kit: Kit, gap_ms: int) -> Readings:
+    """Both machines for some minutes, nothing at all for a long time, and some minutes again."""
+    return [*kit.run(300), *kit.run(300, start_ms=START + gap_ms, seed=3)]
+
+
+async def test_a_long_gap_closed_in_shares_gives_the_same_as_closed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The late half comes while the gap is still being closed, and the gateway restarts in the middle of it."""
+    kit, whole = Kit(), Kit()
+    rows = over_a_gap(kit, 40 * _HOUR)
+    await fed(whole, tmp_path / "whole.db", whole.records(rows))
+    monkeypatch.setattr(worker, "_PIECE_MS", 70 * 60_000)
+    monkeypatch.setattr(engine_module, "_CATCH_UP_S", 0.0)
+    path, records = tmp_path / "kpi.db", kit.records(rows, 300)
+    restarts = 0
+    for record in records:
+        one = await asyncio.to_thread(engine, kit, path)
+        if record.position > one.position():
+            await one.take([record])
+        restarts += one._worker.behind
+        await one.close()
+    assert restarts > 3
+    await fed(kit, path, [])
+    assert dump(path, *_TABLES[:-1]).keys() == dump(tmp_path / "whole.db", *_TABLES[:-1]).keys()
+    for owner in (*ASSETS, "line/hall", "site/plant"):
+        for table in _TABLES[:-1]:
+            assert rows_of(path, owner, table) == rows_of(tmp_path / "whole.db", owner, table)
+    assert dump(path, "segment") == dump(tmp_path / "whole.db", "segment")
+    for asset in ASSETS:
+        assert_ledger_equals_buckets(kit, path, asset)
+
+
+async def test_the_engine_ends_quickly_after_days_off_and_closes_the_rest_after_the_next_start(
+    tmp_path: Path,
+) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    await fed(kit, path, kit.records([kit.reading("press/total", START - 6 * _DAY, 1.0)]))
+    one = await asyncio.to_thread(engine, kit, path)
+    taking = asyncio.create_task(one.take(kit.records([kit.reading(kit.alive, START, 1.0)], first=2)))
+    await asyncio.sleep(0)
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    await one.close()
+    assert len(rows_of(path, "press")) < 3 * 360
+    again = await asyncio.to_thread(engine, kit, path)
+    await again.take(kit.records([kit.reading(kit.alive, START + 10_000, 1.0)], first=3))
+    await again.close()
+    assert sorted(rows_of(path, "press")) == list(range(START // 60_000 - 6 * 1440, START // 60_000))
+
+
+async def test_a_stamp_of_a_clock_that_was_never_set_is_refused_and_counted(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(300)
+    one = await asyncio.to_thread(engine, kit, path)
+    await one.take(kit.records([rows[0], kit.reading("press/total", 5000, 1.0), *rows[1:]], 10**6))
+    await one.flush()
+    assert one.refused() == 1
+    await one.close()
+    assert rows_of(path, "press") == expected(kit, rows, path, "press")
+
+
+async def test_a_clock_that_ran_ahead_and_is_put_right_freezes_nothing_and_leaves_no_time_behind(
+    tmp_path: Path,
+) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    ahead = START + 2 * _DAY
+    wrong = [kit.reading(kit.alive, ahead, 1.0), kit.reading("press/state", ahead - 90_000, "IDLE")]
+    one = await asyncio.to_thread(engine, kit, path)
+    await one.take(kit.records([*kit.run(300), *wrong], 10**6))
+    await one.flush()
+    assert total(rows_of(path, "weld"), "time_unknown") > 10**6 * 86_400
+    rows = kit.run(300, start_ms=START + 300_000)
+    await one.take(kit.records(rows, 10**6, first=2))
+    await one.flush()
+    press = next(found for found in (await one.live())["assets"] if found["asset"] == "press")
+    await one.close()
+    assert press["state"] in kit.models["press"].state_map
+    for asset in ASSETS:
+        stored = rows_of(path, asset)
+        closed = {minute: row for minute, row in stored.items() if minute < START // 60_000 + 9}
+        assert closed == kit.scratch([*kit.run(300), *rows], asset, START, START + 540_000, START + 600_000)
+        later = [row for minute, row in stored.items() if minute * 60_000 > START + 600_000]
+        assert all(q(row, "planned") == 0 for row in later)
+        assert_ledger_equals_buckets(kit, path, asset)
+    members = [rows_of(path, asset) for asset in ASSETS]
+    line = rows_of(path, "line/hall")
+    assert total(line, "planned") == sum(total(rows, "planned") for rows in members)
+    assert total(rows_of(path, "line/hall", "day"), "planned") == total(line, "planned")
