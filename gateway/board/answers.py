@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 Milliseconds = Annotated[int, Field(description="UTC, ms since 1970")]
 Values = Annotated[dict[str, float | None], Field(description="KPI id → value; null: unknown, see `reasons`")]
@@ -26,6 +26,20 @@ class Segment(Answer):
     model_config = ConfigDict(populate_by_name=True)
 
 
+class EnergyHour(Answer):
+    """The electricity of one hour, split by what the machine did meanwhile."""
+
+    hour_ms: Milliseconds
+    kwh: dict[str, float] = Field(description="time class → kWh")
+
+
+class OpenEnergy(Answer):
+    """Electricity since the last stored minute."""
+
+    from_ms: Milliseconds
+    energy: list[EnergyHour]
+
+
 class AssetNow(Answer):
     """A machine as it stands now, with the totals of its current window (shift or day)."""
 
@@ -42,11 +56,30 @@ class AssetNow(Answer):
     scrap: float | None = None
     target: float | None = Field(None, description="parts that should be good by now")
     kw: float | None = None
+    kw_ms: Milliseconds | None = Field(None, description="when the power was measured last")
     kpis: Values = {}
     reasons: Reasons = {}
     segments: list[tuple[int, int, str]] = Field(
         [], description="[from_ms, to_ms, class] that are newer than the stored ones"
     )
+    open: OpenEnergy | None = Field(None, description="electricity that the stored hours do not hold yet")
+
+    @computed_field(description="parts of the tile that this asset's roles allow: state, parts, good, OEE, its factors")  # type: ignore[prop-decorator]
+    @property
+    def shows(self) -> list[str]:
+        """What the asset's config lets it have; the reason for what it lacks begins with "needs"."""
+        counts = self._lack("quality_rate")
+        possible = {
+            "state": not self._lack("availability"),
+            "parts": not ("`total`," in counts and "`good`," in counts),
+            "good": "`good`," not in self._lack("sec"),
+        }
+        ratios = {kpi: not self._lack(kpi) for kpi in ("oee", "availability", "effectiveness", "quality_rate")}
+        return [part for part, there in (possible | ratios).items() if there]
+
+    def _lack(self, kpi: str) -> str:
+        reason = self.reasons.get(kpi, "")
+        return reason if reason.startswith("needs") else ""
 
 
 class LineNow(Answer):
@@ -156,13 +189,6 @@ class StatesAnswer(Answer):
 
     asset: str
     segments: list[Segment]
-
-
-class EnergyHour(Answer):
-    """The electricity of one hour, split by what the machine did meanwhile."""
-
-    hour_ms: Milliseconds
-    kwh: dict[str, float] = Field(description="time class → kWh")
 
 
 class EnergyAnswer(Answer):

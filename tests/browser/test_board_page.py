@@ -28,6 +28,31 @@ SPILLED = """() => [...document.querySelectorAll('.tile')].flatMap((tile) => {
         .map(([e]) => `${tile.dataset.asset} ${e.className}: ${e.textContent}`);
 })"""
 
+OVERLAPS = """() => [...document.querySelectorAll('.tile')].flatMap((tile) => {
+    const boxes = [...tile.querySelectorAll('h2, dt, dd, strong, span')]
+        .filter((e) => e.textContent && e.getClientRects().length)
+        .map((e) => {
+            const text = document.createRange();
+            text.selectNodeContents(e);
+            return [e, text.getBoundingClientRect()];
+        });
+    return boxes.flatMap(([a, one], i) => boxes.slice(i + 1)
+        .filter(([, two]) => Math.min(one.right, two.right) - Math.max(one.left, two.left) > 0.5
+            && Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top) > 0.25 * Math.min(one.height, two.height))
+        .map(([b]) => `${tile.dataset.asset}: ${a.textContent} | ${b.textContent}`));
+})"""
+OUT_OF_RING = """() => [...document.querySelectorAll('.ring')].filter((e) => e.getClientRects().length).filter((ring) => {
+    const circle = ring.getBoundingClientRect();
+    const text = document.createRange();
+    text.selectNodeContents(ring.querySelector('.ring-number'));
+    const box = text.getBoundingClientRect();
+    const [x, y] = [circle.left + circle.width / 2, circle.top + circle.height / 2];
+    // a line of text is a third higher than its digits
+    const far = Math.max(Math.abs(box.top + box.height / 6 - y), Math.abs(box.bottom - box.height / 6 - y));
+    const inner = (circle.width / 120) * (53 - 11 / 2);
+    return Math.hypot(Math.max(x - box.left, box.right - x), far) > inner;
+}).map((ring) => ring.textContent)"""
+
 LOW_CONTRAST = """() => {
     const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -96,6 +121,48 @@ def test_long_numbers_and_names_stay_inside_their_places(running: BoardThread, w
             assert page.evaluate(CUT_OFF) == []
             assert page.evaluate(SPILLED) == []
             assert page.evaluate(NUMBERS_PER_LINE) == [3] * machines
+
+
+UNKNOWN_SPANS = [(0.62, 1.0, 1.65), (0.33, 0.75, 1.65), (0.01, 1.0, 1.65), (0.75, 1.0, 1.0), (0.99, 1.0, 0.04)]
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1366, 768), (390, 844)])
+@pytest.mark.parametrize("trouble", [False, True])
+def test_the_widest_ranges_overlap_nothing(
+    running: BoardThread, wall: Viewer, size: tuple[int, int], trouble: bool
+) -> None:
+    wall.page.set_viewport_size({"width": size[0], "height": size[1]})
+    for machines in (1, 4, 8):
+        plant = snapshot(machines, trouble=trouble)
+        for index, asset in enumerate(plant["assets"]):
+            low, high, performance = UNKNOWN_SPANS[index % len(UNKNOWN_SPANS)]
+            bounds = {"oee": low, "oee_low": low, "oee_high": high, "effectiveness": performance}
+            asset["kpis"] |= bounds | {"availability": low, "availability_low": low, "availability_high": high}
+        running.publish(plant)
+        page = wall.open(running.url)
+        expect(page.locator(".tile")).to_have_count(machines)
+        expect(page.locator(".ring-number").first).to_have_text("62–100 %")
+        assert page.evaluate(OVERLAPS) == []
+        assert page.evaluate(OUT_OF_RING) == []
+        assert page.evaluate(CUT_OFF) == []
+        assert page.evaluate(SPILLED) == []
+        assert page.evaluate(SIZE)[0] == size[0]
+
+
+def test_performance_is_a_range_where_parts_were_made_in_unknown_time(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(4)
+    known = {"availability": 0.4, "availability_low": 0.4, "availability_high": 0.8, "coverage": 0.6}
+    plant["assets"][0]["kpis"] |= known | {"effectiveness": 1.65}
+    running.publish(plant)
+    page = wall.open(running.url)
+    value = tile(page, "press-01").locator('[data-factor="effectiveness"] dd')
+    expect(value).to_have_text("83–165 %")
+    value.click()
+    expect(page.locator("#why")).to_have_text(
+        "40 % of the planned time is unknown. The parts made meanwhile count, the time does not: "
+        "165 % if the machine stood still all the while, 83 % if it ran."
+    )
+    expect(tile(page, "press-02").locator('[data-factor="effectiveness"] dd')).to_have_text("95 %")
 
 
 def test_the_numbers_of_the_snapshot_are_on_the_tile(running: BoardThread, wall: Viewer) -> None:

@@ -20,7 +20,7 @@ async function siteInfo() {
   }
 }
 
-function tilesIn(container, words) {
+function tilesIn(container, words, clock) {
   const tiles = new Map();
   return (assets, now) => {
     const names = new Set(assets.map(({ asset }) => asset));
@@ -31,7 +31,7 @@ function tilesIn(container, words) {
     }
     for (const asset of assets) {
       if (!tiles.has(asset.asset)) {
-        tiles.set(asset.asset, tile(words));
+        tiles.set(asset.asset, tile(words, clock));
         container.append(tiles.get(asset.asset).element);
       }
       tiles.get(asset.asset).update(asset, now);
@@ -44,8 +44,8 @@ function tilesIn(container, words) {
 
 function showLines(container, lines) {
   container.replaceChildren(
-    ...lines.map(({ line, kpis }) => {
-      const parts = [`OEE ${range(kpis.oee, kpis.oee_low, kpis.oee_high)}`];
+    ...lines.map(({ line, kpis, reasons }) => {
+      const parts = reasons.oee?.startsWith("needs") ? [] : [`OEE ${range(kpis.oee, kpis.oee_low, kpis.oee_high)}`];
       if (known(kpis.energy)) parts.push(`${amount(kpis.energy)} kWh`);
       return h("li", {}, h("strong", {}, line), ` ${parts.join(" · ")}`);
     }),
@@ -73,7 +73,7 @@ async function start() {
   put(at("site"), site.site);
   tellWhy(at("why"));
 
-  const showTiles = tilesIn(at("tiles"), site.words);
+  const showTiles = tilesIn(at("tiles"), site.words, clock);
   const states = timeline(at("timeline"), at("legend"), site.words, clock);
   const bars = energy(at("energy"));
   const vitals = health(at("health"), at("alerts"), clock);

@@ -21,6 +21,9 @@ export function ring() {
   };
   return {
     element,
+    get text() {
+      return element.hidden ? "" : `OEE ${number.textContent}`;
+    },
     update(asset) {
       const { oee } = asset.kpis;
       const [low, high] = bounds("oee", asset.kpis);
