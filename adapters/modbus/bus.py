@@ -116,14 +116,18 @@ class Bus(asyncio.Protocol):
         return answers
 
     async def _ask(self, read: Read, timeout_s: float) -> Answer:
-        """The answer to a read, after a decoy where a late reply could be taken for it."""
-        decoy = self._doubts.decoy(read, self._clock.monotonic())
-        if decoy is not None:
-            first = await self._exchange(decoy, timeout_s)
+        """The answer to a read, after others where a late reply could be taken for it."""
+        before = self._doubts.before(read, self._clock.monotonic())
+        for other in before:
+            first = await self._exchange(other, timeout_s)
             if isinstance(first, Failure) and not first.exception:
                 return first
-            self._doubts.clear(read.unit)
-        return await self._exchange(read, timeout_s)
+        if not before:
+            return await self._exchange(read, timeout_s)
+        self._doubts.clear(read.unit)
+        answer = await self._exchange(read, timeout_s)
+        self._clean = False  # where the first answer was a late one, the last is still to come
+        return answer
 
     async def _exchange(self, read: Read, timeout_s: float) -> Answer:
         """Sends one request and waits for its reply."""
@@ -193,7 +197,7 @@ class Bus(asyncio.Protocol):
                 return
         for _ in range(_BABBLES):
             heard_at = self._heard_at
-            await self._clock.sleep(self._quiet_s)
+            await asyncio.sleep(self._quiet_s)
             if heard_at == self._heard_at or self._wire is None:
                 break
         else:

@@ -6,7 +6,6 @@ Source: Modbus Messaging on TCP/IP Implementation Guide V1.0b §3.1 (MBAP), Modb
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 from adapters.modbus.plan import Block
@@ -97,11 +96,9 @@ class Read:
         return self._head[6]
 
     def decoys(self) -> Iterator["Read"]:
-        """Reads from the same address whose replies cannot be taken for this one's; smaller ones first."""
-        step, most = (8, 2000) if self.table.is_bits else (1, 125)
-        here = -(-self.count // step)
-        sizes = chain(range(here - 1, 0, -1), range(here + 1, most // step + 1))
-        return (Read(self.unit, self.table, self.address, step * size) for size in sizes)
+        """Smaller reads from the same address, whose replies cannot be taken for this one's."""
+        step = 8 if self.table.is_bits else 1
+        return (Read(self.unit, self.table, self.address, size) for size in range(self.count - step, 0, -step))
 
     def answer(self, frame: bytes, time_ns: int) -> Answer:
         """What a whole frame with this read's transaction id means; only a reply that fits in every field is one."""
