@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 UNPROMISED_LIMIT: Final = 10_000  # waiting messages above which those of QoS 0 are dropped
 UNPROMISED_BYTES: Final = 16 * 2**20
+STEP_NS: Final = 1_000_000
+STAMPED_TOPICS: Final = 10_000
+LEAD_NS: Final = 60_000_000_000  # the furthest that stamps of a backlog may run ahead of the clock
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message as it came in; `time_ns` is UTC of its arrival."""
+    """A message as it came in; `time_ns` is UTC of its arrival, at least 1 ms after the one before of its topic."""
 
     topic: str
     payload: bytes
@@ -32,6 +35,7 @@ class Inbox:
         self.dropped = 0
         self._waiting: deque[Arrived] = deque()
         self._bytes = 0
+        self._stamps: dict[str, int] = {}
         self.is_open = False
         self._wanted = 1
         self._news = asyncio.Event()
@@ -40,6 +44,7 @@ class Inbox:
         """Starts empty with a new connection."""
         self._waiting.clear()
         self._bytes = 0
+        self._stamps.clear()
         self.is_open = True
 
     def close(self) -> None:
@@ -55,10 +60,20 @@ class Inbox:
         if message.qos == 0 and full:
             self.dropped += 1
             return
-        self._waiting.append(message)
+        self._waiting.append(self._in_turn(message))
         self._bytes += len(message.payload)
         if len(self._waiting) >= self._wanted:
             self._news.set()
+
+    def _in_turn(self, message: Arrived) -> Arrived:
+        """A backlog arrives within a millisecond, but its order says which state is the last: stamps keep it."""
+        next_ns = self._stamps.get(message.topic, 0) + STEP_NS
+        if 0 < next_ns - message.time_ns <= LEAD_NS:
+            message = replace(message, time_ns=next_ns)
+        if len(self._stamps) >= STAMPED_TOPICS:
+            self._stamps.clear()
+        self._stamps[message.topic] = message.time_ns
+        return message
 
     async def take(self, limit: int, within_s: float) -> list[Arrived]:
         """Waits for a message, then until `limit` wait or `within_s` has passed; empty once closed and drained."""

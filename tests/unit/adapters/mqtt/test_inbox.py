@@ -73,3 +73,29 @@ def test_the_bytes_of_unpromised_messages_are_bounded_too() -> None:
     for number in range(20):
         inbox.put(message(number, qos=0, size=2**20))
     assert inbox.dropped == 4
+
+
+def stamped(topic: str, time_ms: int) -> Arrived:
+    return Arrived(topic, b"x", 1, 1, time_ms * 1_000_000)
+
+
+async def times_ms(inbox: Inbox) -> list[int]:
+    return [one.time_ns // 1_000_000 for one in await inbox.take(10, 0)]
+
+
+async def test_a_backlog_keeps_its_order_by_a_millisecond_each_and_every_topic_counts_for_itself() -> None:
+    inbox = opened()
+    for topic, time_ms in (("a", 100), ("a", 100), ("b", 100), ("a", 100), ("a", 101), ("a", 500)):
+        inbox.put(stamped(topic, time_ms))
+    assert await times_ms(inbox) == [100, 101, 100, 102, 103, 500]
+
+
+async def test_a_clock_that_was_put_back_and_a_new_connection_begin_with_the_time_that_it_is() -> None:
+    inbox = opened()
+    for time_ms in (3_600_000, 5_000, 5_000):
+        inbox.put(stamped("a", time_ms))
+    assert await times_ms(inbox) == [3_600_000, 5_000, 5_001]
+    inbox.put(stamped("a", 5_001))
+    inbox.open()
+    inbox.put(stamped("a", 5_001))
+    assert await times_ms(inbox) == [5_001]
