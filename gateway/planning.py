@@ -1,6 +1,6 @@
 """`lineside plan`: what Modbus sources will ask, how long it takes, and whether their lines can carry it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -21,7 +21,7 @@ _CROWDED = 0.8
 
 def print_plan(config: Config, assumed: Assumed, console: Console) -> bool:
     """Prints the requests of each source and group, and the load of each line; whether every line can carry its own."""
-    sources = {name: section for name, section in config.sources.items() if isinstance(section, ModbusConfig)}
+    sources = _modbus(config.sources)
     if not sources:
         console.print(f"{config.file}: no source of kind modbus")
         return True
@@ -35,7 +35,11 @@ def print_plan(config: Config, assumed: Assumed, console: Console) -> bool:
     return all(found.load <= 1 for found in forecasts)
 
 
-def _forecasts(sources: dict[str, ModbusConfig], library: Library, assumed: Assumed) -> Iterator[Forecast]:
+def _modbus(sources: Mapping[str, object]) -> dict[str, ModbusConfig]:
+    return {name: section for name, section in sources.items() if isinstance(section, ModbusConfig)}
+
+
+def _forecasts(sources: Mapping[str, ModbusConfig], library: Library, assumed: Assumed) -> Iterator[Forecast]:
     by_line: dict[Locator, list[str]] = {}
     for name, section in sources.items():
         by_line.setdefault(section.locator, []).append(name)
@@ -86,14 +90,14 @@ def _lines(forecasts: Sequence[Forecast]) -> Table:
     table.add_column("endpoint")
     for column in ("sources", "reads/s", "busy", "all at once"):
         table.add_column(column, justify="right")
-    same: dict[tuple[int, str, str, str], list[str]] = {}
+    same: dict[tuple[str, ...], list[str]] = {}
     for found in forecasts:
         reads = sum(len(each.blocks) / each.period_s for each in found.rounds)
         names = {each.source for each in found.rounds}
-        figures = (len(names), f"{reads:.3g}", _percent(found.load), duration(found.all_s))
+        figures: tuple[str, ...] = (str(len(names)), f"{reads:.3g}", _percent(found.load), duration(found.all_s))
         same.setdefault(figures, []).append(_line(found))
-    for (sources, *figures), endpoints in same.items():
-        table.add_row(_several(endpoints), str(sources), *figures)
+    for row, endpoints in same.items():
+        table.add_row(_several(endpoints), *row)
     return table
 
 

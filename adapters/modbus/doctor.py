@@ -13,8 +13,8 @@ from gateway.model.quality import is_usable
 SCALES: Final = (1.0, 0.1, 0.01, 0.001, 10.0, 100.0, 1000.0)  # that makers of devices use
 _WITHIN: Final = (0.001, 0.01)  # relative errors that a rounded or a moving value has
 _PRIOR: Final[dict[ValueType, float]] = {
-    "float32": 2, "uint16": 2, "int16": 1, "uint32": 1, "int32": 1, "uint64": 1, "int64": 0, "float64": 0, "string": 0,
-    "bcd32": -4, "bcd16": -4, "bcd64": -4, "float16": -5, "uint8": -5, "int8": -6,
+    "float32": 2, "uint16": 2, "int16": 1, "uint32": 1.5, "int32": 1, "uint64": 0.5, "int64": 0, "float64": 0,
+    "string": 0, "bcd32": -4, "bcd16": -4, "bcd64": -4, "float16": -5, "uint8": -5, "int8": -6,
 }  # fmt: skip
 _SWAPPED_WORDS, _SWAPPED_BYTES = -2.0, -4.0  # most devices do not, some do
 _MANTISSA: Final[dict[ValueType, int]] = {"float16": 10, "float32": 23, "float64": 52}
@@ -61,7 +61,7 @@ def _scaled(guess: Guess, expect: float, within: float) -> Iterator[Guess]:
     """The guess with the scales that bring it near the expected value; each but 1 counts against it."""
     if isinstance(guess.value, str):
         return
-    for number, scale in enumerate(SCALES if guess.value else SCALES[:1]):
+    for number, scale in enumerate(SCALES if guess.value and width(guess.point.type) > 8 else SCALES[:1]):
         value = guess.value * scale if scale >= 1 else guess.value / round(1 / scale)
         error = abs(value - expect) / (abs(expect) or 1.0)
         if error <= within:
@@ -130,7 +130,7 @@ def _float_bits(value: float, value_type: ValueType) -> float:
     if not 1e-6 <= value <= 1e12:
         return -10.0
     mantissa = _MANTISSA[value_type]
-    common = {"float16": 0.0, "float32": 3.0, "float64": 6.0}[value_type] if 1e-3 <= value <= 1e7 else 0.0
+    common = {"float16": 0.0, "float32": 3.0, "float64": 6.0}[value_type] if 1e-3 <= value <= 1e7 else -4.0
     whole = int(value * 2.0 ** (mantissa - _exponent(value)))
     zeros = (whole & -whole).bit_length() - 1
     return common + min(zeros, mantissa - _ODD_BITS)
