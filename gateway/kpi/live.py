@@ -68,9 +68,8 @@ class Live:
         progress = book.now()
         if progress is None or now_ms <= max(start_ms, progress.first_ms):
             lacks = {kpi: need for kpi, need in self.needs[name].items() if need}
-            return head | {
-                "state": None, "class": "unknown", "window": title, "window_from_ms": start_ms, "reasons": lacks
-            }  # fmt: skip
+            window_now = {"window": title, "window_from_ms": start_ms} if now_ms > 0 else {}  # no presence yet
+            return head | {"state": None, "class": "unknown", "reasons": lacks} | window_now
         open_ms = max(progress.closed_ms, start_ms, progress.first_ms)
         found = self.worker.derive(name, min(open_ms, now_ms), now_ms)
         stored = window_sums(self.worker.store, name, start_ms, max(start_ms, minute_of(open_ms)))
