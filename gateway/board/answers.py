@@ -184,6 +184,22 @@ class KpisAnswer(Answer):
     rows: list[KpiRow]
 
 
+class LineKpisAnswer(Answer):
+    """A line's KPIs over every window that begins in the range."""
+
+    line: str
+    window: str
+    rows: list[KpiRow]
+
+
+class SiteKpisAnswer(Answer):
+    """The site's KPIs over every window that begins in the range."""
+
+    site: str
+    window: str
+    rows: list[KpiRow]
+
+
 class StatesAnswer(Answer):
     """An asset's states in the range, in order, without gaps that are known."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
-from gateway.board.answers import Alive, AssetAnswer, AssetNow, HealthAnswer, Problem, SiteAnswer, Snapshot
+from gateway.board.answers import Alive, AssetAnswer, AssetNow, HealthAnswer, LineNow, Problem, SiteAnswer, Snapshot
 from gateway.board.hub import MAX_VIEWERS
 from gateway.board.palette import LOOKS
 from gateway.board.readers import Board
@@ -38,8 +38,18 @@ def asset_of(asset: str, snapshot: Annotated[Snapshot, Depends(snapshot_of)]) ->
     raise HTTPException(404, f"no asset {asset!r}; known: {names}")
 
 
+def line_of(line: str, snapshot: Annotated[Snapshot, Depends(snapshot_of)]) -> LineNow:
+    """The line that the path names, or 404 with the names that exist."""
+    for known in snapshot.lines:
+        if known.line == line:
+            return known
+    names = ", ".join(item.line for item in snapshot.lines) or "none"
+    raise HTTPException(404, f"no line {line!r}; known: {names}")
+
+
 SnapshotDep = Annotated[Snapshot, Depends(snapshot_of)]
 AssetDep = Annotated[AssetNow, Depends(asset_of)]
+LineDep = Annotated[LineNow, Depends(line_of)]
 
 router = APIRouter(prefix="/api/v1", responses={503: {"model": Problem, "description": "No numbers yet"}})
 

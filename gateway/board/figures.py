@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from gateway.board.palette import LOOKS, Look, Theme
+from gateway.board.palette import ELECTRICITY, LOOKS, METERED, Look, Theme
 
 HOUR_MS: Final = 3_600_000
 _INK: Final = {"light": "#3d4852", "dark": "#c3ccd5"}
@@ -23,6 +23,11 @@ def add_hours(per_asset: Sequence[Mapping[int, Mapping[str, float]]]) -> dict[in
     return total
 
 
+def undivided(hours: Mapping[int, Mapping[str, float]]) -> dict[int, dict[str, float]]:
+    """The kWh of an asset without a state: nothing to divide them by."""
+    return {hour_ms: {METERED: sum(kwh.values())} for hour_ms, kwh in hours.items()}
+
+
 def energy_figure(
     hours: Mapping[int, Mapping[str, float]], from_ms: int, to_ms: int, zone: ZoneInfo, theme: Theme
 ) -> dict[str, Any]:
@@ -35,10 +40,11 @@ def energy_figure(
     leaves out empty hours at its start while six remain.
     """
     starts = _starts(hours, from_ms, to_ms)
-    used = [name for name in LOOKS if any(hours.get(h, {}).get(name, 0.0) > 0 for h in starts)]
+    looks = LOOKS | {METERED: ELECTRICITY}
+    used = [name for name in looks if any(hours.get(h, {}).get(name, 0.0) > 0 for h in starts)]
     labels = [datetime.fromtimestamp(h / 1000, zone).strftime("%H:%M") for h in starts]
     data = [
-        _bars(LOOKS[name], [hours.get(h, {}).get(name, 0.0) for h in starts], starts, labels, theme) for name in used
+        _bars(looks[name], [hours.get(h, {}).get(name, 0.0) for h in starts], starts, labels, theme) for name in used
     ]
     return {"data": data, "layout": _layout(starts, labels, theme)}
 

@@ -39,6 +39,11 @@ LOOKS: Final[dict[str, Look]] = {
 }
 
 
+METERED: Final = "metered"
+ELECTRICITY: Final = Look("Electricity", "#27496d", "#8fc0f0")
+"""How the energy of assets without a state is shown, under the class METERED."""
+
+
 def stylesheet() -> str:
     """The palette as CSS: `--fill` and `--ink` for every element that carries `data-class`."""
     return f"{_rules('light')}\n@media (prefers-color-scheme: dark) {{\n{_rules('dark')}\n}}\n"

@@ -11,18 +11,22 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from gateway.board.answers import (
     AssetNow,
     EnergyAnswer,
+    EnergyHour,
     Figure,
     HistoryAnswer,
+    KpiRow,
     KpisAnswer,
+    LineKpisAnswer,
     Problem,
     Segment,
+    SiteKpisAnswer,
     StatesAnswer,
     TagsAnswer,
     TimelineAnswer,
     TimelineRow,
 )
-from gateway.board.api import AssetDep, BoardDep, SnapshotDep
-from gateway.board.figures import HOUR_MS, add_hours, energy_figure
+from gateway.board.api import AssetDep, BoardDep, LineDep, SnapshotDep
+from gateway.board.figures import HOUR_MS, add_hours, energy_figure, undivided
 from gateway.board.palette import Theme
 from gateway.board.readers import Board, KpiSource
 from gateway.board.timeline import Span, row
@@ -31,6 +35,7 @@ DAY_MS: Final = 24 * HOUR_MS
 MAX_DAYS: Final = {"minute": 7, "hour": 92, "shift": 732, "day": 732}
 _ROW_PIXELS: Final = 1200
 
+Window = Literal["minute", "hour", "shift", "day"]
 When = Annotated[datetime | None, Query(description="ISO 8601 (without an offset: the site's time) or ms since 1970")]
 
 
@@ -75,13 +80,26 @@ router = APIRouter(
 
 
 @router.get("/assets/{asset}/kpis")
-def kpis(
-    asset: AssetDep, span: RangeDep, board: BoardDep, window: Literal["minute", "hour", "shift", "day"] = "hour"
-) -> KpisAnswer:
-    """KPIs of every window in the range."""
+def kpis(asset: AssetDep, span: RangeDep, board: BoardDep, window: Window = "hour") -> KpisAnswer:
+    """An asset's KPIs of every window in the range."""
+    return KpisAnswer(asset=asset.asset, window=window, rows=_kpis(board, asset.asset, window, span))
+
+
+@router.get("/lines/{line}/kpis")
+def line_kpis(line: LineDep, span: RangeDep, board: BoardDep, window: Window = "hour") -> LineKpisAnswer:
+    """A line's KPIs of every window in the range."""
+    return LineKpisAnswer(line=line.line, window=window, rows=_kpis(board, f"line/{line.line}", window, span))
+
+
+@router.get("/site/kpis")
+def site_kpis(span: RangeDep, board: BoardDep, window: Window = "hour") -> SiteKpisAnswer:
+    """The whole site's KPIs of every window in the range."""
+    return SiteKpisAnswer(site=board.title, window=window, rows=_kpis(board, f"site/{board.title}", window, span))
+
+
+def _kpis(board: Board, owner: str, window: Window, span: Range) -> list[KpiRow]:
     span.at_most(MAX_DAYS[window], f"KPIs per {window}")
-    rows = board.kpi.kpis(asset.asset, window, span.from_ms, span.to_ms)
-    return KpisAnswer(asset=asset.asset, window=window, rows=list(rows))
+    return list(board.kpi.kpis(owner, window, span.from_ms, span.to_ms))
 
 
 @router.get("/assets/{asset}/states")
@@ -100,8 +118,17 @@ def states(asset: AssetDep, span: RangeDep, board: BoardDep) -> StatesAnswer:
 def energy(asset: AssetDep, span: RangeDep, board: BoardDep) -> EnergyAnswer:
     """Electricity per hour, split by time class."""
     span.at_most(MAX_DAYS["hour"], "energy per hour")
-    hours = board.kpi.energy_per_hour(asset.asset, span.from_ms, span.to_ms)
-    return EnergyAnswer(asset=asset.asset, hours=list(hours))
+    found = _energy(board.kpi, asset, span.from_ms, span.to_ms)
+    return EnergyAnswer(asset=asset.asset, hours=[EnergyHour(hour_ms=hour, kwh=kwh) for hour, kwh in found.items()])
+
+
+def _energy(kpi: KpiSource, asset: AssetNow, from_ms: int, to_ms: int) -> dict[int, dict[str, float]]:
+    """The stored hours, and what the snapshot adds to them."""
+    found = [{hour.hour_ms: hour.kwh for hour in kpi.energy_per_hour(asset.asset, from_ms, to_ms)}]
+    # a snapshot that is older than the stored minutes would count them twice
+    if asset.open and kpi.closed_ms(asset.asset) <= asset.open.from_ms:
+        found.append({hour.hour_ms: hour.kwh for hour in asset.open.energy if from_ms <= hour.hour_ms < to_ms})
+    return add_hours(found)
 
 
 @router.get("/figures/energy")
@@ -113,27 +140,28 @@ def energy_of_hours(
     theme: Theme = "light",
 ) -> Figure:
     """Energy of the last hours, stacked by time class: of one asset, or of all."""
-    names = [a.asset for a in snapshot.assets if asset in {None, a.asset}]
-    if asset is not None and not names:
+    shown = [one for one in snapshot.assets if asset in {None, one.asset}]
+    if asset is not None and not shown:
         raise HTTPException(404, f"no asset {asset!r}")
     to_ms = snapshot.time_ms
     from_ms = to_ms - to_ms % HOUR_MS - (hours - 1) * HOUR_MS
-    per_asset = [{h.hour_ms: h.kwh for h in board.kpi.energy_per_hour(name, from_ms, to_ms)} for name in names]
+    found = [(one, _energy(board.kpi, one, from_ms, to_ms)) for one in shown]
+    per_asset = [hours if "state" in one.shows else undivided(hours) for one, hours in found]
     return Figure.model_validate(energy_figure(add_hours(per_asset), from_ms, to_ms, board.timezone, theme))
 
 
 @router.get("/figures/timeline")
 def timeline(snapshot: SnapshotDep, board: BoardDep) -> TimelineAnswer:
-    """States of all machines since the window (shift or day) began, or since the first known state in it."""
+    """States of all machines that have one, since the window (shift or day) or the first known state in it."""
     to_ms = snapshot.time_ms
-    starts = [a.window_from_ms for a in snapshot.assets if a.window_from_ms is not None]
+    assets = [a for a in snapshot.assets if "state" in a.shows]
+    starts = [a.window_from_ms for a in assets if a.window_from_ms is not None]
     from_ms = min(starts, default=to_ms - HOUR_MS)
-    stored = {a.asset: _spans(board.kpi, a.asset, from_ms, to_ms) for a in snapshot.assets}
-    from_ms = _first(snapshot.assets, stored, from_ms, to_ms)
+    stored = {a.asset: _spans(board.kpi, a.asset, from_ms, to_ms) for a in assets}
+    from_ms = _first(assets, stored, from_ms, to_ms)
     step_ms = (to_ms - from_ms) // _ROW_PIXELS
     rows = [
-        TimelineRow(asset=a.asset, segments=row(stored[a.asset], a.segments, from_ms, to_ms, step_ms))
-        for a in snapshot.assets
+        TimelineRow(asset=a.asset, segments=row(stored[a.asset], a.segments, from_ms, to_ms, step_ms)) for a in assets
     ]
     return TimelineAnswer(from_ms=from_ms, to_ms=to_ms, rows=rows)
 
@@ -145,7 +173,7 @@ def _spans(kpi: KpiSource, asset: str, from_ms: int, to_ms: int) -> list[Span]:
 def _first(assets: list[AssetNow], stored: dict[str, list[Span]], from_ms: int, to_ms: int) -> int:
     """Where the timeline begins: a gateway that was started a minute ago does not show an empty day."""
     begins = [spans[0][0] for a in assets for spans in (stored[a.asset], a.segments) if spans]
-    first = max(from_ms, min(begins, default=from_ms))
+    first = max(from_ms, min(begins, default=to_ms))
     return max(from_ms, first - first % 10_000)
 
 

@@ -28,6 +28,10 @@ class KpiSource(Protocol):
         """KPIs of each window (minute, hour, shift, day) that begins in the range."""
         ...
 
+    def closed_ms(self, owner: str) -> int:
+        """Before this an owner's minutes are stored; 0 where none is."""
+        ...
+
 
 class HistorySource(Protocol):
     """Reads history.db; every call may raise NotStored."""

@@ -36,6 +36,11 @@ class StoredKpi:
             found = reader.kpis(owner, window, from_ms, to_ms)
         return [KpiRow.model_validate(row) for row in found]
 
+    def closed_ms(self, owner: str) -> int:
+        """Before this an owner's minutes are stored; 0 where none is."""
+        with self._asking() as reader:
+            return reader.closed_ms(owner)
+
     def owners(self) -> Sequence[str]:
         """Every asset, line and site with stored facts."""
         with self._asking() as reader:

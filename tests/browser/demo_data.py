@@ -96,6 +96,7 @@ class MemoryKpi:
     """kpi.db's stand-in: all spans but the open ones, energy that follows from them."""
 
     rows: dict[str, Spans] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     def segments(self, asset: str, from_ms: int, to_ms: int) -> Sequence[Segment]:
         stored = ((a, min(b, NOW_MS - _OPEN_MS), c) for a, b, c in self.rows.get(asset, []) if a < NOW_MS - _OPEN_MS)
@@ -111,7 +112,11 @@ class MemoryKpi:
             result.append(EnergyHour(hour_ms=hour, kwh={name: value for name, value in kwh.items() if value}))
         return result
 
+    def closed_ms(self, owner: str) -> int:
+        return NOW_MS - _OPEN_MS
+
     def kpis(self, owner: str, window: str, from_ms: int, to_ms: int) -> Sequence[KpiRow]:
+        self.asked.append(owner)
         return [
             KpiRow(start_ms=from_ms, end_ms=to_ms, values={"oee": 0.5, "sec": None}, reasons={"sec": "no good part"})
         ]

@@ -41,7 +41,7 @@ OVERLAPS = """() => [...document.querySelectorAll('.tile')].flatMap((tile) => {
             && Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top) > 0.25 * Math.min(one.height, two.height))
         .map(([b]) => `${tile.dataset.asset}: ${a.textContent} | ${b.textContent}`));
 })"""
-OUT_OF_RING = """() => [...document.querySelectorAll('.ring')].filter((e) => e.getClientRects().length).filter((ring) => {
+OUT_OF_RING = """() => [...document.querySelectorAll('.ring:not([hidden])')].filter((ring) => {
     const circle = ring.getBoundingClientRect();
     const text = document.createRange();
     text.selectNodeContents(ring.querySelector('.ring-number'));

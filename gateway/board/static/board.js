@@ -82,7 +82,11 @@ async function start() {
 
   async function refresh() {
     const answer = await fetch("/api/v1/figures/timeline").catch(() => null);
-    if (answer?.ok) refreshAt = performance.now() + states.show(await answer.json());
+    if (answer?.ok) {
+      const timeline = await answer.json();
+      at("states").hidden = timeline.rows.length === 0;
+      refreshAt = performance.now() + states.show(timeline);
+    }
     await bars.refresh();
   }
 

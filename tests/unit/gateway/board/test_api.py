@@ -17,7 +17,7 @@ from gateway.board.hub import Hub
 from gateway.board.listen import Listen
 from gateway.board.pages import STATIC
 from gateway.board.readers import Board, NotStored
-from tests.browser.demo_data import NOW_MS, SHIFT_MS, MemoryHistory, board, snapshot
+from tests.browser.demo_data import NOW_MS, SHIFT_MS, MemoryHistory, MemoryKpi, board, snapshot
 
 
 @dataclass
@@ -27,6 +27,11 @@ class Served:
     board: Board
     client: aiohttp.ClientSession
     now_s: list[float]
+
+    @property
+    def kpi(self) -> MemoryKpi:
+        assert isinstance(self.board.kpi, MemoryKpi)
+        return self.board.kpi
 
     async def get(self, path: str, status: int = 200) -> Any:
         async with self.client.get(path) as answer:
@@ -117,6 +122,19 @@ async def test_kpis_come_with_reasons_for_missing_values(fed: Served) -> None:
     assert answer["rows"][0]["reasons"] == {"sec": "no good part"}
 
 
+async def test_lines_and_the_site_have_kpis_of_their_own(fed: Served) -> None:
+    query = f"window=shift&from={SHIFT_MS}&to={NOW_MS}"
+    line = await fed.get(f"/api/v1/lines/stamping/kpis?{query}")
+    assert (line["line"], line["window"]) == ("stamping", "shift")
+    assert line["rows"][0]["values"] == {"oee": 0.5, "sec": None}
+    site = await fed.get(f"/api/v1/site/kpis?{query}")
+    assert site == {"site": "bac-ninh-1", "window": "shift", "rows": line["rows"]}
+    assert fed.kpi.asked == ["line/stamping", "site/bac-ninh-1"]
+    text = await fed.problem("/api/v1/lines/paint/kpis", 404)
+    assert text == "no line 'paint'; known: stamping, machining"
+    assert "at most 7 days" in await fed.problem("/api/v1/site/kpis?window=minute&from=2026-01-01&to=2026-06-01", 422)
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -164,6 +182,46 @@ async def test_a_gateway_that_just_started_gets_a_timeline_from_its_first_state_
     answer = await served.get("/api/v1/figures/timeline")
     assert (answer["from_ms"], answer["to_ms"]) == (started_ms, NOW_MS)
     assert answer["rows"][0]["segments"] == [[started_ms, NOW_MS, "idle"]]
+
+
+async def test_before_any_state_is_known_the_timeline_is_that_of_the_last_seconds(served: Served) -> None:
+    new = snapshot(2)
+    for index, asset in enumerate(new["assets"]):
+        asset |= {"asset": f"new-{index}", "segments": []}
+    del new["assets"][0]["window_from_ms"]
+    served.board.hub.publish(orjson.dumps(new))
+    answer = await served.get("/api/v1/figures/timeline")
+    assert NOW_MS - 10_000 < answer["from_ms"] <= answer["to_ms"] == NOW_MS
+    assert [row["segments"] for row in answer["rows"]] == [[], []]
+
+
+async def test_energy_is_the_stored_and_what_the_snapshot_adds_each_minute_once(served: Served) -> None:
+    hour_ms, question = NOW_MS - NOW_MS % 3_600_000, f"/api/v1/assets/press-01/energy?from={SHIFT_MS}&to={NOW_MS}"
+    plant = snapshot(1)
+    served.board.hub.publish(orjson.dumps(plant))
+    stored = (await served.get(question))["hours"][-1]["kwh"]
+    opened = [
+        {"hour_ms": hour_ms, "kwh": {"producing": 0.25, "setup": 0.5}},
+        {"hour_ms": hour_ms + 3_600_000, "kwh": {}},
+    ]
+    plant["assets"][0]["open"] = {"from_ms": served.kpi.closed_ms("press-01"), "energy": opened}
+    served.board.hub.publish(orjson.dumps(plant))
+    last = (await served.get(question))["hours"][-1]
+    assert last["hour_ms"] == hour_ms
+    assert last["kwh"] == pytest.approx(stored | {"producing": stored["producing"] + 0.25, "setup": 0.5})
+    plant["assets"][0]["open"]["from_ms"] -= 60_000  # that minute is stored by now
+    served.board.hub.publish(orjson.dumps(plant))
+    assert (await served.get(question))["hours"][-1]["kwh"] == stored
+
+
+async def test_an_energy_meter_has_no_row_of_states_and_electricity_of_one_kind(served: Served) -> None:
+    plant = snapshot(2)
+    plant["assets"][0]["reasons"] = {"availability": "needs `state`"}
+    served.board.hub.publish(orjson.dumps(plant))
+    answer = await served.get("/api/v1/figures/timeline")
+    assert [row["asset"] for row in answer["rows"]] == ["press-02"]
+    figure = await served.get("/api/v1/figures/energy?asset=press-01")
+    assert [trace["name"] for trace in figure["data"]] == ["Electricity"]
 
 
 async def test_the_energy_figure_of_all_machines_is_the_sum_of_theirs(fed: Served) -> None:
@@ -240,7 +298,7 @@ async def test_the_page_has_no_inline_script_and_nothing_from_elsewhere(served: 
 async def test_openapi_describes_every_route_with_its_problems(served: Served) -> None:
     api = await served.get("/api/v1/openapi.json")
     assert {path for path in api["paths"] if path.startswith("/api/v1/")} == set(api["paths"])
-    assert len(api["paths"]) == 13
+    assert len(api["paths"]) == 15
     for path, methods in api["paths"].items():
         assert methods["get"]["description"], path
     problem = api["paths"]["/api/v1/history"]["get"]["responses"]["404"]["content"]["application/json"]
