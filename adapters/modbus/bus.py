@@ -118,23 +118,26 @@ class Bus(asyncio.Protocol):
     async def _ask(self, read: Read, timeout_s: float) -> Answer:
         """The answer to a read, after others where a late reply could be taken for it."""
         before = self._doubts.before(read, self._clock.monotonic())
-        for other in before:
-            first = await self._exchange(other, timeout_s)
-            if isinstance(first, Failure) and not first.exception:
-                return first
-        if not before:
-            return await self._exchange(read, timeout_s)
-        self._doubts.clear(read.unit)
-        answer = await self._exchange(read, timeout_s)
-        self._clean = False  # where the first answer was a late one, the last is still to come
-        return answer
+        answers: list[Answer] = []
+        for other in [*before, read]:
+            answer = await self._exchange(other, timeout_s)
+            if isinstance(answer, Failure) and not answer.exception:
+                return answer
+            if other.head != read.head:
+                self._doubts.clear(read.unit)
+            else:
+                answers.append(answer)
+        if before:
+            self._clean = False  # where the first answer was a late one, the last is still to come
+        if len({answer.data for answer in answers if isinstance(answer, Reply)}) > 1:
+            self._doubts.renew(read, self._clock.monotonic())
+        return answers[-1]
 
     async def _exchange(self, read: Read, timeout_s: float) -> Answer:
         """Sends one request and waits for its reply."""
         await self._wait_for_silence(read.unit)
         if self._wire is None:
             return self._failure(Reason.NOT_CONNECTED, self.why)
-        in_doubt = self._doubts.about(read.unit)
         self._doubts.note(read, self._clock.monotonic())
         self._clean, self._unit = False, read.unit  # so they stay where the caller is cancelled
         request = self._framer.frame(read.body)
@@ -147,9 +150,9 @@ class Bus(asyncio.Protocol):
         self._watch.heard()
         answer = read.answer_to_body(body, self._heard_ns)
         if isinstance(answer, Reply):
-            self._doubts.clear(read.unit)
-        elif not in_doubt:  # else the exception may be that of an older read
-            self._doubts.forget(read)
+            self._doubts.answered(read)
+        else:
+            self._doubts.refused(read)
         return answer
 
     async def _reply(self, read: Read, deadline: float) -> bytes | None:
