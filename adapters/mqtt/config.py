@@ -78,10 +78,16 @@ class TagPath(Section):
             raise ValueError("scale 0 makes every value the same: remove it, or write the factor")
         return self
 
-    def tag(self, name: str, source: str) -> Tag:
-        """The tag that this path feeds."""
+    def tag(self, name: str, source: str, default: SourceTime | None) -> Tag:
+        """The tag that this path feeds; `default` is the source's own time path."""
         return Tag(
-            name, self._tag_type(), self.unit, counter=self.counter, modulus=self._rolls_over_at(), source=source
+            name,
+            self._tag_type(),
+            self.unit,
+            counter=self.counter,
+            modulus=self._rolls_over_at(),
+            source=source,
+            source_time=(self.time or default) is not None,
         )
 
     def point(self, tag: int, default: SourceTime | None) -> Point:
@@ -186,7 +192,7 @@ class MqttConfig(Section):
 
     def tags(self, name: str, library: Library) -> list[Tag]:
         """The tags that this source delivers. name: the source's own name."""
-        return [path.tag(tag, name) for tag, path in self.tags_.items()]
+        return [path.tag(tag, name, self.default_time) for tag, path in self.tags_.items()]
 
     def check(self, library: Library) -> list[str]:
         """Nothing beyond the config itself."""

@@ -81,6 +81,11 @@ class MqttSource:
             log.info("%s: connected to %s, %s", self.name, self._connection.login.url, _session_words(present))
         self._had_session = True
 
+    @property
+    def resumed(self) -> bool:
+        """See `flow.ingest.Resuming`: the broker had kept our session, with what was published meanwhile."""
+        return self._connection.session_present
+
     async def deliveries(self) -> AsyncIterator[Delivery]:
         """See `ports.Source`."""
         connection, epoch = self._connection, self._connection.epoch

@@ -4,17 +4,28 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from gateway.flow.backoff import Backoff
 from gateway.flow.link import Link
-from gateway.model import GOOD, Batch, Reason, bad
+from gateway.model import GOOD, Batch, Reason, bad, uncertain
 from gateway.ports import Clock, Delivery, Journal, NotConnected, Source
 
 _CONNECT_TIMEOUT_S = 30.0
 _LONGEST_WAIT_S = 15.0  # a machine on the same network: its first minutes after a stop matter
 _SETTLE_S = 1.0
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A source to whom the other side sends what happened while we were away."""
+
+    @property
+    def resumed(self) -> bool:
+        """The connection goes on with the session before it, nothing of which is lost."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,10 @@ class Presence:
     def up(self) -> Batch:
         """The session is up now."""
         return self._reading(1.0, GOOD)
+
+    def up_again(self, resumed: bool) -> Batch:
+        """The session is up, but was not until now; not resumed: what happened before is missing."""
+        return self._reading(1.0, uncertain(Reason.NOT_CONNECTED if resumed else Reason.MISSING))
 
     def down(self) -> Batch:
         """The session is lost."""
@@ -52,7 +67,8 @@ async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, pre
                     await source.connect()
                 connected_at = clock.monotonic()
                 link.connected()
-                await journal.append(Delivery(presence.up()), source.name)
+                resumed = isinstance(source, Resuming) and source.resumed
+                await journal.append(Delivery(presence.up_again(resumed)), source.name)
                 await _pump(source, journal, link)
             except (NotConnected, TimeoutError) as exc:
                 if link.up:

@@ -58,6 +58,8 @@ def connect(path: Path) -> apsw.Connection:
             schema = files("gateway.journal").joinpath("schema_v1.sql").read_text()
             db.execute(f"BEGIN IMMEDIATE; {schema}; COMMIT")
         (version,) = row(db, "SELECT value FROM meta WHERE key = 'schema'")
+        if row(db, "SELECT count(*) FROM pragma_table_info('tag') WHERE name = 'source_time'") == (0,):
+            db.execute("ALTER TABLE tag ADD COLUMN source_time INTEGER NOT NULL DEFAULT 0")  # a file from before 0.1
     except (apsw.NotADBError, apsw.SQLError, apsw.CorruptError, TypeError) as exc:
         raise JournalError(
             f"{path} is not a journal ({exc}); move it away to start a new one, nothing was changed"
@@ -105,8 +107,11 @@ class Database:
 
     def tags(self) -> TagTable:
         """Every tag ever registered."""
-        found = rows(self.db, "SELECT id, name, type, unit, counter, modulus, period_ms, source FROM tag ORDER BY id")
-        return TagTable((i, Tag(n, TagType(t), u, bool(c), m, p, s)) for i, n, t, u, c, m, p, s in found)
+        columns = "id, name, type, unit, counter, modulus, period_ms, source, source_time"
+        found = rows(self.db, f"SELECT {columns} FROM tag ORDER BY id")
+        return TagTable(
+            (i, Tag(n, TagType(t), u, bool(c), m, p, s, bool(own))) for i, n, t, u, c, m, p, s, own in found
+        )
 
     def register(self, tags: Iterable[Tag]) -> list[tuple[int, Tag]]:
         """Ids of these definitions, new ones where a definition was not known."""
@@ -114,8 +119,8 @@ class Database:
         for tag in tags:
             definition = (*astuple(tag), config_hash(tag))
             self.db.execute(
-                "INSERT INTO tag (name, type, unit, counter, modulus, period_ms, source, config_hash)"
-                " VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+                "INSERT INTO tag (name, type, unit, counter, modulus, period_ms, source, source_time, config_hash)"
+                " VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
                 definition,
             )
             (tag_id,) = row(self.db, "SELECT id FROM tag WHERE name = ? AND config_hash = ?", tag.name, definition[-1])

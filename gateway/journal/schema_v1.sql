@@ -13,6 +13,7 @@ CREATE TABLE tag (
     period_ms INTEGER NOT NULL,
     source TEXT NOT NULL,
     config_hash TEXT NOT NULL,
+    source_time INTEGER NOT NULL DEFAULT 0,
     UNIQUE (name, config_hash)
 );
 

@@ -39,11 +39,13 @@ class Hold:
     polled     true: until the next fact, at most 3 × `period_ms`; false: while the source's session was up
     period_ms  time between two polls, 0 where not polled
     session    tag id of `source/<name>/session`; -1: nobody watches the session, a value holds until the next fact
+    source_time  readings carry the source's own time: what a kept session brings later tells about the time before
     """
 
     polled: bool
     period_ms: int = 0
     session: int = -1
+    source_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def _binding(binding: Binding) -> dict[str, object]:
         "modulus": binding.modulus,
         "scale": binding.scale_to_si,
         "polled_ms": binding.hold.period_ms if binding.hold.polled else None,
+        "source_time": binding.hold.source_time,
     }
 
 

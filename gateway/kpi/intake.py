@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from gateway.kpi.asset import FACT_ROLES, AssetModel
 from gateway.kpi.facts import Series, merge, text_code
-from gateway.model import Batch, Tag, TagTable, TagType, is_usable
+from gateway.kpi.segments import RENEWED, RESUMED, UP
+from gateway.model import Batch, Reason, Tag, TagTable, TagType, is_usable, uncertain
 
 ALIVE: Final = "gateway/alive"
 SESSION: Final = "session"
 PRESENCE: Final = frozenset({"alive", SESSION})
+_UP_AGAIN: Final = {uncertain(Reason.NOT_CONNECTED): RESUMED, uncertain(Reason.MISSING): RENEWED}
 POWER: Final = "power"
 Key = tuple[str, str]
 """Owner (asset or `source/<source>`) and role."""
@@ -108,14 +110,16 @@ class Intake:
             return
         slots = slots[rows]
         time_ms = batch.time_ns[rows] // 1_000_000
-        values, usable = batch.value[rows], is_usable(batch.quality[rows])
+        quality = batch.quality[rows]
+        values, usable = batch.value[rows], is_usable(quality)
         if self._text_slot[slots].any():
             values = self._coded(batch, slots, values, usable)
         present = self._presence[slots]
         if present.any():
             self._advance(slots[present], time_ms[present])
             # a session that is down is a bad reading of the session tag, but certain knowledge to us
-            values = np.where(present, (values != 0) & usable, values)
+            ups = np.select([quality == code for code in _UP_AGAIN], list(_UP_AGAIN.values()), UP)
+            values = np.where(present, np.where((values != 0) & usable, ups, 0.0), values)
             usable = usable | present
         self.newest_ms = max(self.newest_ms, int(time_ms.max()))
         self.pending += len(rows)

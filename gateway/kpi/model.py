@@ -25,6 +25,7 @@ def dump(model: AssetModel, tags: TagTable) -> str:
             "polled": binding.hold.polled,
             "period_ms": binding.hold.period_ms,
             "session": tags[binding.hold.session].name if binding.hold.session >= 0 else "",
+            "source_time": binding.hold.source_time,
         }
         for role, binding in model.bindings.items()
     }
@@ -57,7 +58,9 @@ def load(text: str, digest: str, tags: TagTable) -> AssetModel:
 
 def _binding(role: str, found: dict[str, Any], tags: TagTable) -> Binding:
     session = tags.get(found["session"]) if found["session"] else None
-    hold = Hold(found["polled"], found["period_ms"], -1 if session is None else session)
+    hold = Hold(
+        found["polled"], found["period_ms"], -1 if session is None else session, found.get("source_time", False)
+    )
     tag = tags.get(found["tag"])
     number = -1 if tag is None else tag
     return Binding(

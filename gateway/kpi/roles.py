@@ -147,7 +147,7 @@ class _Builder:
             modulus=tag.modulus,
             scale_to_si=self.scale(path, role, tag),
             is_text=is_text,
-            hold=Hold(tag.period_ms > 0, tag.period_ms, self.session(tag)),
+            hold=Hold(tag.period_ms > 0, tag.period_ms, self.session(tag), tag.source_time),
             tag_name=full,
         )
 

@@ -14,6 +14,12 @@ POLLS_HELD: Final = 3
 PROOF_GAP_MS: Final = 75_000
 """Two proofs of life further apart than this do not prove the time between them (the session says `up` every 30 s)."""
 
+UP: Final = 1.0
+RESUMED: Final = 2.0
+RENEWED: Final = 3.0
+"""What facts of a session say, beside 0 for down. UP: it is and was up. RESUMED: it is up again, the other side had
+kept what it had for us. RENEWED: it is up, and what happened before is lost."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segments:
@@ -41,7 +47,8 @@ def segments(
     Args:
         asset: the model; its state map turns raw states into classes, an unmapped state is unknown time.
         facts: role → facts, with the neighbours of the range (`slice_with_neighbours`).
-        session: presence of the source of the state: 1 up (repeated), 0 down; with neighbours. Unused where polled.
+        session: presence of the source of the state: 0 down, UP (repeated), RESUMED or RENEWED; with neighbours.
+            Unused where polled.
         from_ms, to_ms: the range, UTC ms, [from, to).
         horizon_ms: up to here time has passed for the journal.
     Returns: segments that cover [from_ms, min(to_ms, horizon_ms)) without gaps; neighbours of one state are one.
@@ -114,8 +121,9 @@ def _known(
         return edges, np.ones(len(edges) - 1, np.bool_)
     proofs = _proofs(asset, facts, binding.hold, session)
     downs = session.time_ms[session.usable & (session.value == 0)]
+    begins = session.time_ms[session.usable & (session.value >= (RENEWED if binding.hold.source_time else RESUMED))]
     edges = _edges(from_ms, end_ms, times, proofs)
-    return edges, _alive(edges[:-1], proofs, downs, horizon_ms)
+    return edges, _alive(edges[:-1], proofs, downs, begins, horizon_ms)
 
 
 def _edges(from_ms: int, end_ms: int, *times: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -134,14 +142,21 @@ def _proofs(asset: AssetModel, facts: Mapping[str, Series], hold: Hold, session:
 
 
 def _alive(
-    at_ms: NDArray[np.int64], proofs: NDArray[np.int64], downs: NDArray[np.int64], horizon_ms: int
+    at_ms: NDArray[np.int64],
+    proofs: NDArray[np.int64],
+    downs: NDArray[np.int64],
+    begins: NDArray[np.int64],
+    horizon_ms: int,
 ) -> NDArray[np.bool_]:
-    """Whether the time from each moment to the next proof is proven. The horizon counts as the last proof so far."""
+    """Whether the time from each moment to the next proof is proven. The horizon counts as the last proof so far.
+
+    begins  proofs that say nothing about the time before them
+    """
     if not len(proofs):
         return np.zeros(len(at_ms), np.bool_)
     until = np.append(proofs[1:], max(horizon_ms, int(proofs[-1])))
     cut = np.searchsorted(downs, until, "right") > np.searchsorted(downs, proofs, "right")
-    proven = (until - proofs <= PROOF_GAP_MS) & ~cut
+    proven = (until - proofs <= PROOF_GAP_MS) & ~cut & ~np.isin(until, begins)
     proof = np.searchsorted(proofs, at_ms, "right") - 1
     return (proof >= 0) & proven[proof]
 

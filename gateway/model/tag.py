@@ -28,6 +28,7 @@ class Tag:
     counter    the value only grows, but for roll-over and reset
     period_ms  nominal time between two readings of a polled tag; 0: it reports on change
     source     the configured source that delivers it, "" for derived tags
+    source_time  readings carry the time at which the source took them, not that of their arrival
     """
 
     name: str
@@ -37,6 +38,7 @@ class Tag:
     modulus: int = 0
     period_ms: int = 0
     source: str = ""
+    source_time: bool = False
 
 
 def session(source: str) -> Tag:

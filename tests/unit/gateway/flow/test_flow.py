@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.flow import Backoff, Link, Presence, deliver, follow, ingest, prove_life
-from gateway.model import GOOD, Batch, Tag, TagTable
+from gateway.model import GOOD, Batch, Reason, Tag, TagTable, uncertain
 from gateway.ports import Delivery, NotConnected, Outcome, Record, Rejected
 from tests.clock import VirtualClock, settle
 
@@ -93,6 +93,29 @@ async def test_a_source_that_is_not_there_is_tried_again_and_its_session_is_jour
     assert (link.readings, link.losses) == (2, 1)
     await stop(task)
     assert source.closed
+
+
+class KeptSource(ScriptedSource):
+    """Its broker has kept the session from the second connection on."""
+
+    resumed = False
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        async for delivery in super().deliveries():
+            self.resumed = True
+            yield delivery
+
+
+async def test_the_first_proof_of_a_connection_says_whether_what_happened_before_it_is_still_to_come() -> None:
+    kept, missing = uncertain(Reason.NOT_CONNECTED), uncertain(Reason.MISSING)
+    for source, expected in ((KeptSource(batch(1), "lost"), [missing, kept]), (ScriptedSource("lost"), [missing] * 2)):
+        clock, journal = VirtualClock(), MemoryJournal()
+        link = Link("plc", clock)
+        task = asyncio.create_task(ingest(source, journal, clock, link, Presence(SESSION, clock)))
+        await clock.advance(60)
+        await stop(task)
+        ups = [item.quality[0] for _, item in journal.appended if item.tag[0] == SESSION and item.value[0]]
+        assert ups == expected
 
 
 async def test_only_connected_sources_prove_their_life() -> None:

@@ -19,6 +19,8 @@ from gateway.kpi.closing import Limits
 from gateway.kpi.config import CalendarConfig
 from gateway.kpi.recompute import recompute
 from gateway.kpi.store import StoreFull
+from gateway.model import Batch, Reason, uncertain
+from gateway.ports import Record
 from tests.unit.gateway.kpi.kit import START, Kit, Readings, Row, dump, engine, fed, q, rows_of, total
 
 ASSETS = ("press", "weld")
@@ -193,6 +195,25 @@ async def test_time_becomes_unknown_from_the_last_proof_of_life_on_without_a_new
     assert_ledger_equals_buckets(kit, path, "weld")
     revisions = [revision for _, revision, _ in kit.inbox.kpi("weld", "minute", "coverage")]
     assert max(revisions) == 1
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_CONNECTED, Reason.MISSING])
+async def test_a_short_outage_of_the_gateway_is_unknown_time_to_the_millisecond(tmp_path: Path, reason: Reason) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    cell = {kit.session["cell"], *(kit.ids[f"weld/{role}"] for role in ("state", "total", "good", "energy"))}
+    back = START + 252_000
+    rows = [row for row in kit.run(600) if not START + 200_000 <= row[1] <= back]
+    proof = max(time for tag, time, _ in rows if tag in cell and time < back)
+    up = kit.batch([kit.reading(kit.session["cell"], back, 1.0)])
+    first_up = Batch(up.tag, up.time_ns, up.value, np.array([uncertain(reason)], np.uint8))
+    before, after = (kit.records([row for row in rows if (row[1] > back) is late]) for late in (False, True))
+    batches = [*(record.batch for record in before), first_up, *(record.batch for record in after)]
+    await fed(kit, path, [Record(n, "cell", n, 0, batch) for n, batch in enumerate(batches, 1)])
+    whole = Kit()
+    await fed(whole, tmp_path / "whole.db", whole.records(kit.run(600)))
+    unknown = [total(rows_of(file, "weld"), "time_unknown") for file in (path, tmp_path / "whole.db")]
+    assert unknown[0] - unknown[1] == (back - proof) * 1000
+    assert total(rows_of(path, "weld"), "total") == total(rows_of(tmp_path / "whole.db", "weld"), "total")
 
 
 async def test_ten_minutes_of_silence_are_unknown_time_and_counters_bridge_them(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gateway.kpi.asset import Binding, TimeClass
 from gateway.kpi.facts import Series, text_code
-from gateway.kpi.segments import settled
+from gateway.kpi.segments import RENEWED, RESUMED, settled
 from tests.unit.gateway.kpi.machines import ON_CHANGE, POLLED, SESSION, T0, UNWATCHED, History, history, machine, series
 
 Seen = list[tuple[float, float, str]]
@@ -49,6 +51,20 @@ def test_a_lost_session_makes_time_unknown_from_the_last_proof_of_life_until_it_
 def test_a_lost_session_counts_even_when_it_is_back_soon() -> None:
     what = history(machine("state", hold=ON_CHANGE), 120, {0: 1, 30: 1, 60: 1, 70: 0, 90: 1}, state={0: 1})
     assert seen(what) == [(0, 60, "producing"), (60, 90, "unknown"), (90, 120, "producing")]
+
+
+def test_a_gateway_that_was_away_proves_nothing_of_that_time_for_values_stamped_on_arrival() -> None:
+    session = {0: 1, 30: 1, 55: RESUMED, 85: 1}
+    what = history(machine("state", hold=ON_CHANGE), 100, session, state={0: 1})
+    assert seen(what) == [(0, 30, "producing"), (30, 55, "unknown"), (55, 100, "producing")]
+
+
+@pytest.mark.parametrize(("again", "unknown"), [(RESUMED, []), (RENEWED, [(30, 55, "unknown")])])
+def test_values_with_source_time_bridge_a_short_absence_if_their_session_was_kept(again: float, unknown: Seen) -> None:
+    what = history(
+        machine("state", hold=replace(ON_CHANGE, source_time=True)), 100, {0: 1, 30: 1, 55: again, 85: 1}, state={0: 1}
+    )
+    assert [one for one in seen(what) if one[2] == "unknown"] == unknown
 
 
 def test_proofs_too_far_apart_prove_nothing_between_them() -> None:
