@@ -34,6 +34,13 @@ def test_a_map_that_begins_at_the_start_is_found_to_its_last_register() -> None:
     assert search.unknown > 0
 
 
+@pytest.mark.parametrize(("first", "length"), [(0, 2), (1, 40), (10, 5), (1000, 20), (4000, 61), (700, 50)])
+def test_small_maps_where_maps_use_to_begin_are_found_within_the_usual_budget(first: int, length: int) -> None:
+    search = Search(1, Table.HOLDING, (0, 9999), 400)
+    run(search, set(range(first, first + length)))
+    assert search.ranges == [(first, first + length - 1)]
+
+
 def test_several_ranges_are_found_with_their_edges() -> None:
     has = {*range(10, 42), *range(1000, 1300), *range(5000, 5100)}
     search = Search(1, Table.INPUT, (0, 5999), 800)
