@@ -68,6 +68,30 @@ def asset_now(index: int, history: Spans) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_NO_STATE = dict.fromkeys(("availability", "effectiveness", "idle_energy_share", "coverage"), "needs `state`")
+_NO_COUNTS = {
+    "oee": "needs `good`, or `total` and `scrap`; needs `ideal_cycle_time`",
+    "quality_rate": "needs `total`, or `good` and `scrap`; needs `good`, or `total` and `scrap`",
+    "throughput": "needs `total`, or `good` and `scrap`",
+    "sec": "needs `good`, or `total` and `scrap`",
+    "carbon_intensity": "needs `good`, or `total` and `scrap`",
+}
+
+
+def without_state(asset: dict[str, Any]) -> dict[str, Any]:
+    """The same machine where only parts and energy are measured."""
+    lacks = _NO_STATE | {"oee": "needs `ideal_cycle_time`"}
+    kpis = {name: value for name, value in asset["kpis"].items() if name.removesuffix("_low") not in lacks}
+    return asset | {"class": "unknown", "state": None, "segments": [], "reasons": lacks, "kpis": kpis}
+
+
+def meter(asset: dict[str, Any]) -> dict[str, Any]:
+    """The same machine where only its electricity is measured."""
+    none = dict.fromkeys(("total", "good", "scrap", "target", "state"))
+    kpis = {name: asset["kpis"][name] for name in ("energy", "co2e")}
+    return without_state(asset) | none | {"reasons": _NO_STATE | _NO_COUNTS, "kpis": kpis}
+
+
 def snapshot(machines: int = 4, *, trouble: bool = False) -> dict[str, Any]:
     """A snapshot as the gateway writes it."""
     assets = [asset_now(index, spans(index, _ENDS[index % len(_ENDS)])) for index in range(machines)]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import BoardThread, Viewer
-from tests.browser.demo_data import NOW_MS, snapshot
+from tests.browser.demo_data import NOW_MS, meter, snapshot, without_state
 
 pytestmark = pytest.mark.browser
 
@@ -224,6 +224,68 @@ def test_a_missing_value_is_a_dash_that_tells_why_when_tapped(running: BoardThre
     expect(page.locator("#why")).to_have_text("no good part yet")
     tile(page, "press-02").tap()
     expect(page.locator("#why")).to_be_hidden()
+
+
+def test_of_a_meter_only_its_electricity_is_shown(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(1)
+    plant["assets"][0] = meter(plant["assets"][0])
+    running.publish(plant)
+    wall.page.goto(running.url)
+    wall.page.wait_for_selector("#energy[data-ready]")
+    shown = tile(wall.page, "press-01")
+    for hidden in (".ring", ".factors", ".parts", '[data-metric="sec"]'):
+        expect(shown.locator(hidden)).to_be_hidden()
+    expect(shown.locator('[data-metric="kw"] dd')).to_have_text("18.4")
+    expect(shown.locator('[data-metric="energy"] dt')).to_have_text("kWh since 06:00")
+    expect(shown.locator('[data-metric="co2e"]')).to_be_visible()
+    expect(shown).not_to_contain_text("Unknown")
+    expect(wall.page.locator("#states")).to_be_hidden()
+    assert wall.page.locator("#energy .barlayer .trace").count() == 1
+    assert wall.errors == []
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1366, 768), (390, 844)])
+def test_tiles_with_fewer_roles_fit_beside_the_others(
+    running: BoardThread, wall: Viewer, size: tuple[int, int]
+) -> None:
+    wall.page.set_viewport_size({"width": size[0], "height": size[1]})
+    for machines in (4, 8):
+        plant = snapshot(machines)
+        plant["assets"][:2] = [meter(plant["assets"][0]), without_state(plant["assets"][1])]
+        running.publish(plant)
+        page = wall.open(running.url)
+        expect(tile(page, "press-02").locator(".parts-good")).to_be_visible()
+        expect(tile(page, "press-02").locator('[data-factor="availability"]')).to_be_hidden()
+        expect(tile(page, "press-02").locator('[data-factor="quality_rate"]')).to_be_visible()
+        expect(page.locator("#timeline .row")).to_have_count(machines - 2)
+        for check in (OVERLAPS, CUT_OFF, SPILLED):
+            assert page.evaluate(check) == []
+
+
+def test_power_that_was_not_measured_for_ten_seconds_looks_old(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(4)
+    plant["assets"][0]["kw_ms"] = NOW_MS - 9_000
+    plant["assets"][1]["kw_ms"] = NOW_MS - 25_000
+    plant["assets"][2] |= {"kw": None, "kw_ms": NOW_MS - 90_000}
+    running.publish(plant)
+    page = wall.open(running.url)
+    fresh, old, gone = (tile(page, f"press-0{n}").locator('[data-metric="kw"] dd') for n in (1, 2, 3))
+    expect(old).to_have_class("is-old")
+    old.click()
+    expect(page.locator("#why")).to_have_text("no newer reading since 11:41:48")
+    expect(gone).to_have_text("–")
+    gone.click()
+    expect(page.locator("#why")).to_have_text("no newer reading since 11:40:43")
+    assert "is-old" not in (fresh.get_attribute("class") or "")
+
+
+def test_numbers_below_one_keep_their_decimals(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(4)
+    for asset, per_part in zip(plant["assets"], (0.006, 0.0115, 0.12, 12.0), strict=True):
+        asset["kpis"]["sec"] = per_part
+    running.publish(plant)
+    page = wall.open(running.url)
+    expect(page.locator('[data-metric="sec"] dd')).to_have_text(["0.0060", "0.0115", "0.120", "12.0"])
 
 
 def test_a_silent_gateway_is_said_with_the_time_of_its_last_word(running: BoardThread, wall: Viewer) -> None:
