@@ -20,6 +20,10 @@ Word = Annotated[int, Field(ge=0, le=0xFFFF)]
 Image = Mapping[Table, Mapping[int, Word | list[Word]]]
 """Registers (or bits, 0 and 1) by table and address; a list stands for consecutive addresses."""
 
+_SHAPES: Final[Mapping[str, type[Any]]] = {  # what a profile shares with the one that it extends
+    "defaults": dict, "options": dict, "forbidden": dict, "points": dict,
+    "remove": list, "sources": list, "caveats": list, "examples": list,
+}  # fmt: skip
 _DEEPEST: Final = 8  # profiles that extend one another; more is a circle
 
 
@@ -81,7 +85,7 @@ def load_profile(name: str, library: Library) -> Profile:
 
 
 def _find_parent(chain: list[Path], parent: str, library: Library) -> Path:
-    document = Document(chain[-1])
+    document = Document.load(chain[-1])
     try:
         path = library.find("profiles", parent)
     except UnknownName as exc:
@@ -125,21 +129,21 @@ def _validate(document: Document, data: dict[str, Any]) -> Profile:
 def _merge(document: Document, parent: dict[str, Any]) -> dict[str, Any]:
     """A profile over the one that it extends: points key by key, lists appended, all else replaced."""
     own = document.data
-    if not parent:
-        return own
-    merged = parent | own
-    for key in ("defaults", "options", "forbidden"):
-        merged[key] = _as(dict, parent.get(key)) | _as(dict, own.get(key))
-    points, mine = _as(dict, parent.get("points")), _as(dict, own.get("points"))
-    for name in _as(list, own.get("remove")):
-        if name not in points:
+    if not parent or not all(isinstance(own.get(key, kind()), kind) for key, kind in _SHAPES.items()):
+        return own  # validation tells which shape is wrong
+    points, mine = parent["points"], own.get("points", {})
+    for name in own.get("remove", []):
+        if isinstance(name, str) and name not in points:
             document.report(("remove",), f"{name!r} is not a point of {own['extends']}{closest(str(name), points)}")
-    kept = {name: point for name, point in points.items() if name not in _as(list, own.get("remove"))}
-    merged["points"] = kept | {name: _over(kept.get(name), point) for name, point in mine.items()}
-    for key in ("sources", "caveats"):
-        merged[key] = [*_as(list, parent.get(key)), *_as(list, own.get(key))]
+    kept = {name: point for name, point in points.items() if name not in own.get("remove", [])}
     same = {} if "defaults" in own else {name: point for name, point in kept.items() if name not in mine}
-    merged["examples"] = [*_as(list, own.get("examples")), *_still_true(parent, same)]
+    merged = parent | own
+    for key, kind in _SHAPES.items():
+        old, new = parent.get(key, kind()), own.get(key, kind())
+        merged[key] = old | new if kind is dict else [*old, *new]
+    merged["points"] = kept | {name: _over(kept.get(name), point) for name, point in mine.items()}
+    merged["remove"] = own.get("remove", [])
+    merged["examples"] = [*own.get("examples", []), *_still_true(parent, same)]
     return merged
 
 
@@ -151,12 +155,7 @@ def _still_true(parent: dict[str, Any], same: dict[str, Any]) -> list[dict[str, 
     """The parent's examples, as far as its points are taken over as they are."""
     names = set(same).union(*(point.get("bits", {}) for point in same.values()))
     examples = []
-    for example in _as(list, parent.get("examples")):
+    for example in parent.get("examples", []):
         values = {name: value for name, value in example["values"].items() if name in names}
         examples += [example | {"values": values}] if values else []
     return examples
-
-
-def _as(kind: type[Any], value: Any) -> Any:
-    """The value where it has this shape; an empty one where it has not, which validation tells."""
-    return value if isinstance(value, kind) else kind()

@@ -30,7 +30,7 @@ def resolve_all(
 
     Returns points, and what is wrong with them: the name of an entry → a sentence.
     """
-    points, problems = dict(inherited), dict[str, str]()
+    own, problems = dict[str, Point](), dict[str, str]()
     for name, config in configs.items():
         try:
             resolved = resolve(name, config, defaults)
@@ -38,9 +38,10 @@ def resolve_all(
             problems[name] = str(exc)
             continue
         for point in resolved:
-            if point.name != name and point.name in configs:
-                problems[name] = f"its bit {point.name!r} has the name of another point"
-            points[point.name] = point
+            if point.name in own:
+                problems[name] = f"the name {point.name!r} is given to two points or bits"
+            own[point.name] = point
+    points = {**inherited, **own}
     return points, _scale_problems(points) | problems
 
 

@@ -201,3 +201,129 @@ def test_points_that_no_read_brings_are_quarantined() -> None:
     column = Decoder(points, plan(points, Limits(), [1])).decode(b"\x00\x05")
     assert column.quality.tolist() == [bad(Reason.QUARANTINED), GOOD]
     assert column.value.item(1) == 5.0
+
+
+@given(st.integers(0, 0xFFFF), st.sampled_from(ORDERS))
+def test_each_byte_of_a_register_is_a_small_number_of_its_own(word: int, byte_order: Order) -> None:
+    high, low = word >> 8, word & 0xFF
+    points = [
+        Point(f"{kind}{half}", Table.INPUT, 3, kind, byte=half, byte_order=byte_order)
+        for kind in ("uint8", "int8")
+        for half in ("high", "low")
+    ]
+    signed = [number - 256 if number > 127 else number for number in (high, low)]
+    assert decode(points, word.to_bytes(2, byte_order)).value.tolist() == [high, low, *signed]
+
+
+@pytest.mark.parametrize("word_order", ORDERS)
+@pytest.mark.parametrize("byte_order", ORDERS)
+@pytest.mark.parametrize("digits", [4, 8, 16])
+@given(data=st.data())
+def test_a_bcd_number_is_the_decimal_number_that_its_digits_show(
+    digits: int, byte_order: Order, word_order: Order, data: st.DataObject
+) -> None:
+    number = data.draw(st.integers(0, min(10**digits - 1, EXACT)))
+    words = [f"{number:0{digits}d}"[i : i + 4] for i in range(0, digits, 4)]
+    words = words[::-1] if word_order == "little" else words
+    image = b"".join(bytes.fromhex(word)[:: 1 if byte_order == "big" else -1] for word in words)
+    kind: ValueType = f"bcd{4 * digits}"  # type: ignore[assignment]
+    assert one(holding(kind, word_order=word_order, byte_order=byte_order), image) == (number, GOOD)
+
+
+@pytest.mark.parametrize("image", ["000A", "A000", "FFFF", "09F9"])
+def test_a_bcd_number_with_a_digit_above_nine_is_no_value(image: str) -> None:
+    assert one(holding("bcd16"), bytes.fromhex(image))[1] == bad(Reason.NOT_A_VALUE)
+
+
+def test_a_bcd_number_has_scale_and_sentinels_like_any_other() -> None:
+    assert one(holding("bcd16", scale=0.1, not_a_value=(9999,)), bytes.fromhex("1234")) == (123.4, GOOD)
+    assert one(holding("bcd16", scale=0.1, not_a_value=(9999,)), bytes.fromhex("9999"))[1] == bad(Reason.NOT_A_VALUE)
+    assert one(holding("bcd64"), bytes.fromhex("9999999999999999"))[1] == bad(Reason.OUT_OF_RANGE)
+    assert one(holding("bcd64", lossy=True), bytes.fromhex("9999999999999999")) == (1e16, GOOD)
+
+
+def text_of(point: Point, image: bytes) -> str:
+    column = decode([point], image)
+    assert column.quality.item(0) == GOOD
+    return column.texts[int(column.value.item(0))]
+
+
+@pytest.mark.parametrize(
+    ("extra", "image", "text"),
+    [
+        ({"length": 6}, b"PUMP-1", "PUMP-1"),
+        ({"length": 8}, b"PUMP  \0\0", "PUMP"),
+        ({"length": 8}, b"PU\0MPxyz", "PU"),  # what stands behind the first NUL is left from an older text
+        ({"length": 5}, b"PUMP1?", "PUMP1"),
+        ({"length": 4}, b"\0\0\0\0", ""),
+        ({"length": 6, "byte_order": "little"}, b"UPPM1-", "PUMP-1"),
+        ({"length": 6, "word_order": "little"}, b"-1MPPU", "PUMP-1"),
+        ({"length": 6, "word_order": "little", "byte_order": "little"}, b"1-PMUP", "PUMP-1"),
+        ({"length": 4, "padding": 0xFF, "encoding": "latin-1"}, b"AB\xff\xff", "AB"),
+        ({"length": 4, "padding": ord("*")}, b"AB**", "AB"),
+        ({"length": 3, "encoding": "latin-1"}, b"\xb0C!?", "°C!"),
+        ({"length": 6, "encoding": "utf-8"}, "máy 1".encode(), "máy 1"),
+        ({"length": 6, "encoding": "utf-16-be"}, b"\0A\0B\0\0", "AB"),
+    ],
+)
+def test_a_string_is_read_in_every_order_and_encoding(extra: dict[str, object], image: bytes, text: str) -> None:
+    assert text_of(holding("string", 0, **extra), image) == text
+
+
+def test_a_string_that_is_not_in_its_encoding_is_bad_and_harms_no_other() -> None:
+    points = [holding("string", 0, length=2), holding("string", 1, length=2), holding("uint16", 2)]
+    column = decode(points, b"\xff\xfeOK\x00\x07")
+    assert column.quality.tolist() == [bad(Reason.WRONG_TYPE), GOOD, GOOD]
+    assert (column.texts[int(column.value.item(1))], column.value.item(2)) == ("OK", 7)
+
+
+def drawn(name: str, data: st.DataObject) -> tuple[float | str, bytes]:
+    """Some value of a type, and its registers."""
+    if name == "string":
+        text = data.draw(st.text("ABC", min_size=1, max_size=6))
+        return text, text.encode().ljust(6, b"\0")
+    if name == "bool":
+        bit = data.draw(st.integers(0, 1))
+        return bit, bytes([bit << 1 | 0xFD, 0xFF])
+    if name == "bcd16":
+        number = data.draw(st.integers(0, 9999))
+        return number, bytes.fromhex(f"{number:04d}")
+    if name == "int8":
+        number = data.draw(st.integers(-128, 127))
+        return number, b"\xa5" + struct.pack(">b", number)
+    value = data.draw(values_of(name))
+    return value, on_the_wire(value, name, "big", "big")
+
+
+KINDS = ["bool", "uint16", "bcd16", "string", "int8", "float32", "uint64"]
+
+
+@given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=20), st.data())
+def test_texts_bits_and_numbers_side_by_side_do_not_touch_each_other(
+    names: list[ValueType], data: st.DataObject
+) -> None:
+    points: list[Point] = []
+    expected: list[float | str] = []
+    image = b""
+    for name in names:
+        value, registers = drawn(name, data)
+        points.append(holding(name, len(image) // 2, bit=9 if name == "bool" else 0, length=6 * (name == "string")))
+        expected.append(value)
+        image += registers
+    column = decode(points, image)
+    found = [column.texts[int(v)] if p.type == "string" else v for p, v in zip(points, column.value, strict=True)]
+    assert found == expected
+
+
+def test_a_failed_read_spoils_its_points_and_no_other() -> None:
+    points = [holding("uint16", 0), holding("string", 40, length=2), holding("uint16", 80, enum={5: "FIVE"})]
+    decoder = Decoder(points, plan(points, Limits(max_gap=0)))
+    column = decoder.decode(b"\0\1" + bytes(2) + b"\0\5", {0: bad(Reason.TIMEOUT), 1: bad(Reason.DEVICE_EXCEPTION)})
+    assert column.quality.tolist() == [bad(Reason.TIMEOUT), bad(Reason.DEVICE_EXCEPTION), GOOD]
+    assert [column.texts[int(v)] for v in column.value if not math.isnan(v)] == ["FIVE"]
+
+
+def test_a_decoder_gives_every_poll_a_column_of_its_own() -> None:
+    decoder = Decoder([holding("uint16")], plan([holding("uint16")], Limits()))
+    first, second = decoder.decode(b"\0\1"), decoder.decode(b"\0\2")
+    assert (first.value.item(0), second.value.item(0)) == (1, 2)
