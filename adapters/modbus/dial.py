@@ -5,6 +5,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from adapters.modbus.bus import Bus
@@ -56,10 +57,15 @@ class Tls:
 
     def context(self) -> ssl.SSLContext:
         """Checks chain and host name. OSError: a file is missing or not what it should be."""
-        context = ssl.create_default_context(cafile=self.ca_file or None)
+        for file in filter(None, (self.ca_file, self.cert_file, self.key_file)):
+            Path(file).stat()  # raises with the name of the file, which ssl does not
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file or None)
+            if self.cert_file:
+                context.load_cert_chain(self.cert_file, self.key_file or None)
+        except ssl.SSLError as exc:
+            raise OSError(f"ca_file, cert_file or key_file is not what it should be: {exc.reason}") from exc
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.cert_file:
-            context.load_cert_chain(self.cert_file, self.key_file or None)
         return context
 
 
