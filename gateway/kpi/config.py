@@ -98,6 +98,8 @@ class LineConfig(Section):
     def _serial_names_its_constraint(self) -> "LineConfig":
         if self.flow == "serial" and self.constraint is None:
             raise ValueError("a serial line needs `constraint`: the asset that limits it")
+        if self.flow == "parallel" and self.constraint is not None:
+            raise ValueError("`constraint` is for a serial line: add `flow: serial`, or remove it")
         return self
 
 

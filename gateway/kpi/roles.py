@@ -116,8 +116,11 @@ class _Builder:
 
     def check_line(self, name: str, line: LineConfig, assets: Mapping[str, AssetConfig]) -> None:
         self.named(("lines", name, "calendar"), "calendar", line.calendar, self.calendars)
-        if line.constraint is not None:
-            self.named(("lines", name, "constraint"), "asset", line.constraint, assets)
+        if line.constraint is None:
+            return
+        path = ("lines", name, "constraint")
+        if self.named(path, "asset", line.constraint, assets) and assets[line.constraint].line != name:
+            self.wrong(path, f"{line.constraint!r} is not on this line: give it `line: {name}`, or name one that is")
 
     def calendar(self, path: tuple[str, ...], config: AssetConfig) -> Calendar:
         """The asset's own calendar, else its line's, else `default`, which is all time where it is not configured."""

@@ -135,6 +135,13 @@ def test_lines_name_calendars_and_assets_that_exist() -> None:
     }
 
 
+def test_the_constraint_of_a_line_stands_on_it() -> None:
+    lines = {name: {"flow": "serial", "constraint": "press-07"} for name in ("stamping", "welding")}
+    assert problems(lines) == {
+        "lines.welding.constraint": "'press-07' is not on this line: give it `line: welding`, or name one that is"
+    }
+
+
 def test_every_problem_is_found_at_once() -> None:
     assert len(problems(good="x", power="y", line="z")) == 3
 
@@ -217,3 +224,8 @@ def test_an_asset_that_cannot_be_is_refused(section: dict[str, Any], problem: st
 def test_a_serial_line_needs_its_constraint() -> None:
     with pytest.raises(ValidationError, match="a serial line needs `constraint`"):
         LineConfig.model_validate({"flow": "serial"})
+
+
+def test_a_constraint_makes_no_parallel_line_serial() -> None:
+    with pytest.raises(ValidationError, match="`constraint` is for a serial line: add `flow: serial`"):
+        LineConfig.model_validate({"constraint": "press-07"})
