@@ -93,7 +93,8 @@ class Worker:
         floor_ms = FOREVER_MS if taken.presence_ms is None else taken.presence_ms - self.plant.limits.facts_ms
         for (owner, role), series in taken.facts.items():
             if role == SESSION:
-                self._source(owner).absorb(series)
+                if owner in self._sources:  # of another source no asset reads it
+                    self._sources[owner].absorb(series)
             else:
                 self.books[owner].absorb(role, series, floor_ms)
         self.power |= taken.power

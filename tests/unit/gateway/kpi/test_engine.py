@@ -19,7 +19,7 @@ from gateway.kpi.closing import Limits
 from gateway.kpi.config import CalendarConfig
 from gateway.kpi.recompute import recompute
 from gateway.kpi.store import StoreFull
-from gateway.model import Batch, Reason, uncertain
+from gateway.model import Batch, Reason, Tag, TagType, uncertain
 from gateway.ports import Record
 from tests.unit.gateway.kpi.kit import START, Kit, Readings, Row, dump, engine, fed, q, rows_of, total
 
@@ -482,3 +482,15 @@ async def test_a_clock_that_ran_ahead_and_is_put_right_freezes_nothing_and_leave
     line = rows_of(path, "line/hall")
     assert total(line, "planned") == sum(total(rows, "planned") for rows in members)
     assert total(rows_of(path, "line/hall", "day"), "planned") == total(line, "planned")
+
+
+async def test_sessions_that_no_asset_reads_are_not_kept(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    idle = kit.inbox.add(Tag("source/idle/session", TagType.BOOL))
+    rows = [*kit.run(300), *(kit.reading(idle, START + 1000 * n, 1.0) for n in range(300))]
+    await fed(kit, path, kit.records(rows))
+    db = apsw.Connection(str(path))
+    owners = {owner for (owner,) in db.execute("SELECT DISTINCT owner FROM fact WHERE role = 'session'").fetchall()}
+    db.close()
+    assert owners == {"source/cell"}
+    assert rows_of(path, "weld") == expected(kit, rows, path, "weld")
