@@ -16,6 +16,7 @@ from gateway.model.wire import Header, decode, encode
 
 PRODUCER: Final = "kpi"
 _BATCH_ROWS: Final = 5000
+LAST_REVISION: Final = 9  # in names: a further one would be new tags for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Ledger:
         stamp_ns = change.start_ms * 1_000_000
         if change.window == "minute" and "/" not in change.owner:
             self._publish_buckets(store, change, stamp_ns + change.revision * 1_000_000)
-        window = f"{change.window}@{change.revision}" if change.revision else change.window
+        revision = min(change.revision, LAST_REVISION)
+        window = f"{change.window}@{revision}" if revision else change.window
         old = self._results(change, change.old) if change.old else {}
         for kpi, result in self._results(change, change.new).items():
             before = old[kpi].value if kpi in old else None
@@ -64,13 +66,17 @@ class Ledger:
     def _publish_buckets(self, store: Store, change: Change, stamp_ns: int) -> None:
         old = change.old or (0,) * len(quantities)
         for name, before, after in zip(quantities, old, change.new, strict=True):
-            if after != before:
-                tag = self._tag(store, Tag(f"{change.owner}/bucket/{name}", TagType.INT, unit_of(name)))
-                self._builder.add(tag, stamp_ns, after - before)
+            bucket = Tag(f"{change.owner}/bucket/{name}", TagType.INT, unit_of(name))
+            # a first entry of 0: to InfluxQL a field that was never written is no number in a sum
+            if after != before or not self._knows(store, bucket):
+                self._builder.add(self._tag(store, bucket), stamp_ns, after - before)
 
     def _results(self, change: Change, row: Row) -> dict[str, Result]:
         sums = dict(zip(quantities, row, strict=True))
         return evaluate(sums, self.factors.grid(change.business_date), self.needs.get(change.owner))
+
+    def _knows(self, store: Store, tag: Tag) -> bool:
+        return tag.name in self._ids or store.outbox.has(tag)
 
     def _tag(self, store: Store, tag: Tag) -> int:
         if tag.name not in self._ids:

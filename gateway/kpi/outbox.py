@@ -21,6 +21,10 @@ class Outbox:
             return self._db.last_insert_rowid()
         return int(found[0])
 
+    def has(self, tag: Tag) -> bool:
+        """Whether the tag was ever used."""
+        return self._db.execute("SELECT 1 FROM outbox_tag WHERE name = ?", (tag.name,)).fetchone() is not None
+
     def put(self, body: bytes) -> None:
         """Adds a batch of results; its seq is never used again."""
         self._db.execute("INSERT INTO outbox (body) VALUES (?)", (body,))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gateway.kpi.buckets import quantities
-from gateway.kpi.ledger import unit_of
+from gateway.kpi.ledger import LAST_REVISION, unit_of
 from gateway.model import TagType, place
 from tests.unit.gateway.kpi.kit import START, Kit, engine, fed, q, rows_of
 
@@ -25,6 +25,36 @@ async def test_a_closed_minute_is_published_once_with_its_non_zero_quantities(tm
         if name.startswith("press/bucket/") and time_ms == minute * 60_000
     ]
     assert sorted(found) == sorted((name, float(q(row, name))) for name in quantities if q(row, name))
+
+
+async def test_the_first_entry_of_a_quantity_may_be_zero_so_that_every_store_knows_its_field(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    records = kit.records(kit.run(300))
+    await fed(kit, path, records[:40])
+    await fed(kit, path, records)
+    zeros = [(name, time_ms) for name, time_ms, value, _ in kit.inbox.readings if "/bucket/" in name and not value]
+    known = {place(name).field for name, *_ in kit.inbox.readings if name.startswith("press/bucket/")}
+    assert ("press/bucket/time_starved", START) in zeros
+    assert len(zeros) == len({name for name, _ in zeros})
+    assert known == set(quantities)
+
+
+async def test_corrections_are_many_but_their_names_are_not(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    rows = kit.run(300)
+    late = [row for row in rows if row[0] == kit.ids["press/good"] and START + 120_000 < row[1] < START + 180_000]
+    one = await asyncio.to_thread(engine, kit, path)
+    await one.take(kit.records([row for row in rows if row not in late], 10**6))
+    await one.flush()
+    for number, row in enumerate(late):
+        await one.take(kit.records([row], first=2 + number))
+        await one.flush()
+    await one.close()
+    revisions = [revision for _, revision, _ in kit.inbox.kpi("press", "minute", "quality_rate")]
+    assert len(revisions) > LAST_REVISION + 5
+    assert max(revisions) == LAST_REVISION
+    stored = rows_of(path, "press")
+    assert kit.inbox.bucket("press", "good")[START // 60_000 + 2] == q(stored[START // 60_000 + 2], "good")
 
 
 async def test_bucket_tags_are_integers_with_their_unit(tmp_path: Path) -> None:
