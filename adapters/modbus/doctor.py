@@ -16,6 +16,7 @@ _PRIOR: Final[dict[ValueType, float]] = {
     "float32": 2, "uint16": 2, "int16": 1, "uint32": 1.5, "int32": 1, "uint64": 0.5, "int64": 0, "float64": 0,
     "string": 0, "bcd32": -4, "bcd16": -4, "bcd64": -4, "float16": -5, "uint8": -5, "int8": -6,
 }  # fmt: skip
+_SHORT_TEXT: Final = -6.0  # many numbers are printable, few texts have six characters or less
 _SWAPPED_WORDS, _SWAPPED_BYTES = -2.0, -4.0  # most devices do not, some do
 _MANTISSA: Final[dict[ValueType, int]] = {"float16": 10, "float32": 23, "float64": 52}
 _ODD_BITS: Final = 9  # of a mantissa that prove nothing, though they are zeros
@@ -113,9 +114,8 @@ def _evidence(point: Point, value: float | str, words: Sequence[int]) -> float:
     bits += _SWAPPED_WORDS * (point.word_order == "little") + _SWAPPED_BYTES * (point.byte_order == "little")
     if isinstance(value, str):
         known = _bytes(words, point).rstrip(b"\0 \xff")
-        return (
-            bits + sum(2.0 if chr(byte).isalnum() else 0.7 for byte in known) + 8.0 * (2 * len(words) - len(known)) / 2
-        )
+        bits += _SHORT_TEXT if len(words) < 4 else 0.0
+        return bits + sum(2.0 if chr(byte).isalnum() else 0.7 for byte in known) + 4.0 * (2 * len(words) - len(known))
     if value == 0:
         return bits  # registers of zeros are zero in every type
     if point.type in _MANTISSA:

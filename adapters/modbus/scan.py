@@ -24,12 +24,6 @@ def all_alike(answers: Mapping[int, Answer]) -> bool:
     return len(answers) > 2 and len(said) == 1
 
 
-def _promise(first: int, stop: int) -> float:
-    """How early a range is worth a read: large ones first, small ones sooner where maps use to begin."""
-    head_start = 7.0 if first < 16 else 4.0 if first % 1000 < 2 else 1.5 if first % 100 < 2 else 0.0
-    return -log2(stop - first) - head_start
-
-
 class Search:
     """Finds the addresses that a table has: `next` read, `take` its answer, until there is none.
 
@@ -50,6 +44,7 @@ class Search:
         self._open: set[tuple[int, int]] = set()
         self._queue: list[tuple[bool, float, tuple[int, int]]] = []
         self._edges: set[int] = set()  # of what was found
+        self._rich: set[int] = set()  # the first reads' ranges in which something was found
         self._now = (0, 0)
         self._enter((at, min(at + span, stop)) for at in range(first, stop, span))
 
@@ -98,13 +93,25 @@ class Search:
             if isinstance(answer, Reply):
                 self._found.add(self._now)
                 self._edges |= {first, stop}
-                self._enter([span for span in self._open if first in span or stop in span])
+                self._rich |= {self._region(first), self._region(stop)}
+                self._enter([span for span in self._open if stop in span or self._region(span[0]) in self._rich])
             elif stop - first > 1:
                 middle = (first + stop) // 2
                 self._enter([(first, middle), (middle, stop)])
 
     def _enter(self, spans: Iterable[tuple[int, int]]) -> None:
-        """What touches something found goes first."""
+        """What touches something found goes first, then large ranges, and small ones where maps use to be."""
         for span in spans:
             self._open.add(span)
-            heappush(self._queue, (self._edges.isdisjoint(span), _promise(*span), span))
+            heappush(self._queue, (self._edges.isdisjoint(span), -log2(span[1] - span[0]) - self._bonus(span[0]), span))
+
+    def _bonus(self, first: int) -> float:
+        """By how many halvings a range is asked for sooner than others: maps begin at round numbers, and cluster."""
+        if first < 16:
+            return 7.0
+        if self._region(first) in self._rich:
+            return 5.0
+        return 4.0 if first % 1000 < 2 else 1.5 if first % 100 < 2 else 0.0
+
+    def _region(self, address: int) -> int:
+        return address // _SPAN[self.table.is_bits]

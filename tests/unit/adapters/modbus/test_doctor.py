@@ -24,6 +24,7 @@ def meaning(guess: Guess) -> tuple[str, str, str]:
         ("42C8 0000", "float32", 100.0),
         ("4366 0000", "float32", 230.0),
         ("4366 1F3B", "float32", pytest.approx(230.122, abs=1e-5)),
+        ("4366 6666", "float32", pytest.approx(230.4, abs=1e-5)),  # printable, but no text
         ("0000 4366", "uint32", 17254),
         ("FFFF FFFB", "int32", -5),
         ("00E6", "uint16", 230),

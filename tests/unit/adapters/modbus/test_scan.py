@@ -41,6 +41,13 @@ def test_small_maps_where_maps_use_to_begin_are_found_within_the_usual_budget(fi
     assert search.ranges == [(first, first + length - 1)]
 
 
+def test_a_map_with_holes_is_found_where_a_part_of_it_was_found() -> None:
+    has = {*range(36), *range(52, 54), *range(56, 58), *range(60, 64), *range(70, 80), *range(342, 382)}
+    search = Search(1, Table.INPUT, (0, 999), 400)
+    run(search, has)
+    assert search.ranges == [(0, 35), (52, 53), (56, 57), (60, 63), (70, 79), (342, 381)]
+
+
 def test_several_ranges_are_found_with_their_edges() -> None:
     has = {*range(10, 42), *range(1000, 1300), *range(5000, 5100)}
     search = Search(1, Table.INPUT, (0, 5999), 800)
