@@ -13,6 +13,8 @@ from gateway.ports import Clock
 _log = logging.getLogger("lineside.board")
 _EVERY_S = 1.0
 _END_S = 1.0
+_CANNOT_LISTEN = 3  # the board's exit code when its address cannot be used; it has said why
+_OCCUPIED_S = 30.0
 
 Snapshot = Callable[[], Awaitable[dict[str, object]]]
 
@@ -20,6 +22,7 @@ Snapshot = Callable[[], Awaitable[dict[str, object]]]
 async def run_board(arguments: Sequence[str], snapshot: Snapshot, clock: Clock) -> None:
     """Keeps `python -m gateway.board` running for ever; it ends when its pipe to this process closes."""
     backoff = Backoff(first_s=1.0)
+    ended_with = None
     while True:
         started = clock.monotonic()
         process = await asyncio.create_subprocess_exec(
@@ -30,8 +33,10 @@ async def run_board(arguments: Sequence[str], snapshot: Snapshot, clock: Clock) 
         finally:
             await end(process)
         backoff.held(clock.monotonic() - started)
-        wait_s = backoff.next_s()
-        _log.warning("the board ended with code %s: starting it again in %.1f s", process.returncode, wait_s)
+        wait_s = _OCCUPIED_S if process.returncode == _CANNOT_LISTEN else backoff.next_s()
+        if not process.returncode == ended_with == _CANNOT_LISTEN:
+            _log.warning("the board ended with code %s: starting it again in %.1f s", process.returncode, wait_s)
+        ended_with = process.returncode
         await clock.sleep(wait_s)
 
 

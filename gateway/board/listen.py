@@ -44,13 +44,17 @@ class Listen:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{port}/"
 
-    def bind(self, *, beyond_this_machine: bool = False) -> socket.socket:
-        """A listening socket. CannotListen: port in use, not this machine's address, or open to others unasked."""
+    def allowed(self, beyond_this_machine: bool) -> None:
+        """CannotListen: other machines can reach this address, and nobody asked for that."""
         if not (self.loopback or beyond_this_machine):
             raise CannotListen(
-                f"{self.host} can be reached from other machines, and the board asks for no password: "
-                "listen at 127.0.0.1, or start it with --insecure"
+                f"{self.host} can be reached from other machines, and the board asks for no password: listen at "
+                f"127.0.0.1:{self.port}, or set board.insecure: true (--insecure) where everybody there may read it"
             )
+
+    def bind(self, *, beyond_this_machine: bool = False) -> socket.socket:
+        """A listening socket. CannotListen: port in use, not this machine's address, or open to others unasked."""
+        self.allowed(beyond_this_machine)
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         # connections of a killed board linger in TIME_WAIT: they must not keep its successor from the port

@@ -29,6 +29,7 @@ Feed = Callable[[Hub], Coroutine[None, None, None]]
 """Publishes snapshots; the board ends when it returns."""
 
 EXIT_CANNOT_LISTEN: Final = 3
+_LOG_FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"  # the gateway's: both write to one log
 _MAX_LINE: Final = 16 * 2**20
 
 
@@ -43,7 +44,7 @@ class _Server(uvicorn.Server):
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m gateway.board …`: exit code 0 when the parent ended, 3 when it cannot listen."""
     args = _arguments(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s board: %(message)s")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT)
     try:
         listen = Listen.parse(args.listen)
         sock = listen.bind(beyond_this_machine=args.insecure)

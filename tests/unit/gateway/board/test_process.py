@@ -1,6 +1,7 @@
 """The board as a process of its own: started, fed, killed and started again."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -108,6 +109,11 @@ def stored_plant(path: Path) -> None:
 def _insert(db: apsw.Connection, table: str, **values: str | int) -> None:
     marks = ", ".join("?" * len(values))
     db.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
+
+
+def test_its_log_lines_look_like_the_gateways(started: Process) -> None:
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+    assert re.fullmatch(rf"{stamp} INFO    lineside\.board: at http://127\.0\.0\.1:\d+/\n", started.said)
 
 
 def test_lines_on_its_pipe_reach_the_viewers(started: Process) -> None:
