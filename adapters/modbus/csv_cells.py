@@ -125,8 +125,7 @@ def _texts(key: str) -> Any:
 
 
 def _counter(row: Row, text: str) -> None:
-    if text.lower() in _TRUE:
-        row.point["counter"] = True
+    row.point["counter"] = text.lower() in _TRUE
 
 
 READERS: Final[Mapping[str, Any]] = {

@@ -15,7 +15,8 @@ from adapters.modbus.points import PointConfig, PointDefaults
 from adapters.modbus.resolve import from_reference, resolve_all
 
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*(?: [\w./-]+)*|°[CFK]?|-?\d+")
-_USUAL: Final = {"word_order": "big", "byte_order": "big", "scale": 1, "offset": 0}
+_USUAL: Final = {"word_order": "big", "byte_order": "big", "scale": 1, "offset": 0, "counter": False}
+_ENERGIES: Final = frozenset({"wh", "kwh", "mwh", "gwh", "varh", "kvarh", "mvarh", "vah", "kvah", "gj", "mj"})
 _WORDS_OF_YAML: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -114,6 +115,8 @@ def _check(rows: Sequence[Row], addressing: str, problems: list[str]) -> None:
         row.point = {"address": row.number, "table": row.table, "word_order": "big", "byte_order": "big"} | row.point
         if addressing == "reference":
             del row.point["table"]  # the number says it
+        if row.point.get("unit", "").lower() in _ENERGIES:
+            row.point.setdefault("counter", True)
         try:
             configs[row.name] = PointConfig.model_validate({"addressing": addressing, **row.point})
         except ValidationError as exc:
@@ -132,6 +135,7 @@ def _write(rows: Sequence[Row], addressing: str, name: str, vendor: str, documen
     counted = "as references: 40001 is the first holding register" if addressing == "reference" else "from zero"
     head = [
         f"# Made from a register map of {len(rows)} lines; its addresses were read {counted}.",
+        "# Energies were taken for counters. Compare some values with the device before you trust this file.",
         f"name: {_scalar(name)}",
         f"vendor: {_scalar(vendor or 'unknown')}",
         f"document: {_scalar(document or 'register map of the vendor')}",

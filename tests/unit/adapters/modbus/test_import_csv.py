@@ -129,6 +129,11 @@ def test_enums_limits_counters_and_sentinels_come_along(tmp_path: Path) -> None:
     assert (found["b"].min, found["b"].max, found["b"].counter, found["b"].not_a_value) == (-5, 50.5, True, (-32768,))
 
 
+def test_energies_are_counters_unless_the_map_says_otherwise(tmp_path: Path) -> None:
+    found = points(tmp_path, "name,address,type,unit,counter\na,1,u32,kWh,\nb,3,u32,kWh,no\nc,5,u32,kW,\n")
+    assert [point.counter for point in found.values()] == [True, False, False]
+
+
 def test_a_string_takes_its_length_in_registers_from_the_length_column(tmp_path: Path) -> None:
     found = points(tmp_path, "name,address,type,registers\nserial,1,ascii,8\nx,9,u16,1\n")
     assert (found["serial"].length, found["serial"].size) == (16, 8)

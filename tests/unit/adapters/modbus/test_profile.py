@@ -272,7 +272,7 @@ def test_the_defaults_of_a_child_hold_for_the_points_that_it_takes_over(tmp_path
         ("points: {c: {table: input, type: int16}}\n", "y.yaml:3: points.c.address: is missing"),
         ("points: 5\n", "points: "),
         ("remove: 5\n", "remove: "),
-        ("remove: [{a: 1}]\n", "remove.0: input should be a valid string"),
+        ("remove: [{a: 1}]\n", "y.yaml:3: remove.0: "),
     ],
 )
 def test_what_is_wrong_in_a_child_is_told_with_its_own_line(tmp_path: Path, text: str, told: str) -> None:
