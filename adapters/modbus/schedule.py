@@ -7,7 +7,8 @@ from math import ceil
 class Schedule:
     """Slots of several groups: group i is due at start + k · period[i], k = 0, 1, 2, …
 
-    A slot that cannot be met runs late once; those that passed meanwhile are skipped and counted.
+    A group whose slot comes while another is read runs late, once. Slots that come while the group itself is read (or
+    its readings are not taken off) are skipped and counted, and the next one is met in phase.
     """
 
     def __init__(self, periods: Sequence[float], start: float) -> None:

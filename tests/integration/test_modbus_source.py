@@ -133,6 +133,44 @@ async def test_slots_that_pass_unread_are_skipped_counted_and_never_made_up() ->
         assert len(plc.requests) == 2
 
 
+async def test_skipped_polls_are_told_when_they_begin_and_when_they_are_over(caplog: pytest.LogCaptureFixture) -> None:
+    clock = VirtualClock()
+    async with device() as plc, polling(plc, clock, points=words(1)) as (source, _, deliveries):
+        await deliveries.next()
+        with caplog.at_level(logging.INFO, "lineside.modbus"):
+            for _ in range(3):
+                await clock.advance(1.5)  # the journal took its time
+                await deliveries.after(clock, 0.5)
+            assert [r.getMessage() for r in caplog.records] == [
+                "plc: polls take longer than their period: some are skipped"
+            ]
+            caplog.clear()
+            for _ in range(12):
+                await deliveries.after(clock, 1.0)
+            assert [r.getMessage() for r in caplog.records] == ["plc: polls keep their period again"]
+        assert source.health.overruns == 3
+
+
+async def test_a_source_begins_at_its_own_place_and_keeps_its_phase() -> None:
+    clock = VirtualClock()
+    async with device() as plc:
+        config = ModbusConfig.model_validate({"endpoint": plc.endpoint, "asset": "press", "points": words(1)})
+        tags = TagTable(enumerate(config.tags("plc", SHIPPED)))
+        source = ModbusSource("plc", config, config.resolve(SHIPPED), config.handling(SHIPPED), tags, clock, phase=0.4)
+        await source.connect()
+        plc.requests.clear()
+        async with aclosing(source.deliveries()) as iterator:  # type: ignore[type-var]
+            deliveries = Deliveries(iterator)
+            first = asyncio.create_task(deliveries.next())
+            await clock.advance(0.3)
+            assert plc.requests == []
+            await clock.advance(0.1)
+            batches = [await first, await deliveries.after(clock, 1.0)]
+        start = VirtualClock().wall_ns()
+        assert [batch.time_ns.item(0) - start for batch in batches] == [400_000_000, 1_400_000_000]
+        await source.close()
+
+
 async def test_the_lateness_of_a_poll_is_measured() -> None:
     clock = VirtualClock()
     points = words(1) | words(500, group="slow")

@@ -229,6 +229,37 @@ async def test_answers_may_come_in_another_order_when_pipelined() -> None:
         assert all(is_true(read, answer) for read, answer in zip(READS[:4], answers, strict=True))
 
 
+@pytest.mark.parametrize("swallowed", [1, 2])
+async def test_a_cut_reply_that_is_filled_up_with_the_ones_behind_it_is_no_value(swallowed: int) -> None:
+    """What it swallows is just as long as what it lacks, so that the stream looks well framed afterwards."""
+    small = [Read(1, Table.HOLDING, 7 + i, 2) for i in range(swallowed)]
+
+    def cut(plc: Device, request: Request) -> Sequence[bytes]:
+        plc.held.append(request.frame())
+        if len(plc.held) < 2 + swallowed:
+            return []
+        first, *others, last = plc.held
+        behind = b"".join(others)
+        return [first[: len(first) - len(behind)] + behind, last]
+
+    async with device(cut) as plc, connected(plc.port, pipeline=4) as link:
+        reads = [Read(1, Table.HOLDING, 100, 60), *small, Read(1, Table.HOLDING, 9, 5)]
+        answers = await link.read(reads, SHORT_S)
+        assert reason(answers[0]) is Reason.BAD_REPLY
+        assert not any(isinstance(answer, Reply) for answer in answers[:-1])
+        assert all(is_true(r, a) for r, a in zip(reads, answers, strict=True) if isinstance(a, Reply))
+
+
+async def test_pipelined_replies_wait_for_one_another_but_not_for_later_requests() -> None:
+    def slow_second(plc: Device, request: Request) -> Sequence[bytes]:
+        plc.held.append(request.frame())
+        return [] if len(plc.held) == 2 else [request.frame()] if len(plc.held) < 4 else [plc.held[1], plc.held[3]]
+
+    async with device(slow_second) as plc, connected(plc.port, pipeline=2) as link:
+        answers = await link.read(READS[:4], 1.0)
+        assert all(is_true(read, answer) for read, answer in zip(READS[:4], answers, strict=True))
+
+
 async def test_nobody_there_is_not_connected_and_says_where() -> None:
     async with device() as plc:
         port = plc.port

@@ -2,10 +2,12 @@
 
 import asyncio
 import ssl
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pymodbus import FramerType
@@ -13,12 +15,18 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from adapters.modbus.config import ModbusConfig
+from adapters.modbus.frames import Read, Reply
+from adapters.modbus.locator import parse_endpoint
+from adapters.modbus.manners import Manners
+from adapters.modbus.point import Table
 from adapters.modbus.source import ModbusSource
+from adapters.modbus.transport import Endpoint, User
 from gateway.clock import SystemClock
 from gateway.library import Library
 from gateway.model import TagTable
 from gateway.ports import NotConnected
-from tests.integration.modbus.servers import serial_pair
+from tests.integration.modbus.fault_server import Request, truth
+from tests.integration.modbus.servers import free_port, serial_pair
 
 HOST = "127.0.0.1"
 NOBODY = Library(())
@@ -82,6 +90,40 @@ async def both_units(endpoint: str, **said: object) -> None:
 async def test_udp() -> None:
     async with serving(ModbusUdpServer(devices(1, 2), address=(HOST, 0))) as port:
         await both_units(f"udp://{HOST}:{port}")
+
+
+class Liar(asyncio.DatagramProtocol):
+    """Answers a datagram with whatever is no answer, and then with the truth."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        request = Request(*struct.unpack(">H4xBBHH", data))
+        honest = request.frame()
+        for lie in (b"garbage", honest[:-1], honest + b"\0", honest * 2, request.frame(transaction=0), honest):
+            self._transport.sendto(lie, addr)
+
+
+async def test_a_datagram_that_is_not_one_whole_frame_is_never_a_value() -> None:
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Liar, local_addr=(HOST, 0))
+    port = transport.get_extra_info("sockname")[1]
+    link, user = Endpoint(parse_endpoint(f"udp://{HOST}:{port}"), CLOCK), User("u", 1, Manners(), 1.0)
+    await link.join(user)
+    reads = [Read(1, Table.HOLDING, 10 * i, 1 + i) for i in range(5)]
+    for read, answer in zip(reads, await link.read(reads, 1.0), strict=True):
+        assert isinstance(answer, Reply)
+        assert answer.data == truth(1, 3, read.address, read.count)
+    assert link.strays == 5 * 5
+    await link.leave(user)
+    transport.close()
+
+
+async def test_a_port_that_nobody_listens_on_says_so_over_udp_too() -> None:
+    source = source_of(f"udp://{HOST}:{free_port()}")
+    with pytest.raises(NotConnected, match="Connection refused"):
+        await source.connect()
+    await source.close()
 
 
 @pytest.mark.parametrize(("scheme", "framer"), [("rtu+tcp", FramerType.RTU), ("ascii+tcp", FramerType.ASCII)])
