@@ -10,7 +10,8 @@ from typing import Final
 from gateway.kpi.calendar import Calendar
 
 COUNTS: Final = ("total", "good", "scrap")
-FACT_ROLES: Final = ("state", *COUNTS, "energy")
+ALIVE: Final = "alive"
+FACT_ROLES: Final = ("state", *COUNTS, "energy", ALIVE)
 """Roles whose readings are kept as facts; `power` is shown live only."""
 
 

@@ -130,5 +130,6 @@ class AssetConfig(Section):
     scrap: TagName | None = None
     energy: dict[Literal["electricity"], TagName] = Field(default_factory=dict)
     power: TagName | None = None
+    alive: TagName | None = None
     ideal_cycle_time: Duration | None = None
     target: Rate | None = None

@@ -13,13 +13,12 @@ from gateway.kpi.facts import Series, merge, text_code
 from gateway.kpi.segments import RENEWED, RESUMED, UP
 from gateway.model import Batch, Reason, Tag, TagTable, TagType, is_usable, uncertain
 
-ALIVE: Final = "gateway/alive"
 SESSION: Final = "session"
-PRESENCE: Final = frozenset({"alive", SESSION})
 _UP_AGAIN: Final = {uncertain(Reason.NOT_CONNECTED): RESUMED, uncertain(Reason.MISSING): RENEWED}
 POWER: Final = "power"
 Key = tuple[str, str]
 """Owner (asset or `source/<source>`) and role."""
+_OWN_LIFE: Final[Key] = ("gateway", "alive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +82,13 @@ class Intake:
         # one entry beyond the last id: `take` clips ids that are newer than the index to it
         self._slot_of = np.full(max(lookup, default=-1) + 2, -1, np.int16)
         self._slot_of[list(lookup)] = list(lookup.values())
-        self._presence = np.array([slot.targets[0][1] in PRESENCE for slot in self._slots], bool)
+        first = [slot.targets[0] for slot in self._slots]
+        self._presence = np.array([key == _OWN_LIFE or key[1] == SESSION for key in first], bool)
         self._text_slot = np.array([slot.is_text for slot in self._slots], bool)
 
     def _targets(self, name: str) -> list[Key]:
         owner, _, point = name.rpartition("/")
-        if name == ALIVE or (point == SESSION and owner.startswith("source/")):
+        if (owner, point) == _OWN_LIFE or (point == SESSION and owner.startswith("source/")):
             return [(owner, point)]
         return self._wanted.get(name, [])
 
@@ -129,7 +129,7 @@ class Intake:
         """Presence goes forward. Back only where `gateway/alive` does, by more than the lateness: its clock was set."""
         for slot, stamp_ms in zip(slots.tolist(), time_ms.tolist(), strict=True):
             newest_ms = self.presence_ms
-            is_own = self._slots[slot].targets[0] == ("gateway", "alive")
+            is_own = self._slots[slot].targets[0] == _OWN_LIFE
             if newest_ms is None or stamp_ms > newest_ms or (is_own and stamp_ms < newest_ms - self._lateness_ms):
                 self.presence_ms = stamp_ms
 

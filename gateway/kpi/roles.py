@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.kpi.asset import (
+    ALIVE,
     COUNTS,
     FACT_ROLES,
     AssetModel,
@@ -142,7 +143,7 @@ class _Builder:
         tag = self.tags[tag_id]
         is_text = tag.type is TagType.TEXT
         if is_text and role != "state":
-            self.wrong(path, f"{full!r} is a text: {role} needs a number")
+            self.wrong(path, f"{full!r} is a text: {role} needs a {'bool' if role == ALIVE else 'number'}")
         return Binding(
             role=role,
             tag=tag_id,
@@ -206,6 +207,7 @@ def _wanted(config: AssetConfig) -> dict[str, str]:
         **{role: getattr(config, role) for role in COUNTS},
         "energy": config.energy.get("electricity"),
         "power": config.power,
+        ALIVE: config.alive,
     }
     return {role: tag for role, tag in roles.items() if tag is not None}
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass
+from gateway.kpi.asset import ALIVE, AssetModel, Binding, Hold, TimeClass
 from gateway.kpi.facts import FOREVER_MS, Series, text_code
 
 POLLS_HELD: Final = 3
@@ -60,6 +60,8 @@ def segments(
     if binding is None or not len(states):
         return _segments([from_ms], [end], [TimeClass.UNKNOWN], [np.nan])
     edges, known = _known(asset, facts, binding, session, from_ms, end, horizon_ms)
+    if ALIVE in asset.bindings and not binding.hold.polled:
+        known &= _said_alive(facts.get(ALIVE, Series.empty()), edges[:-1])
     fact = np.searchsorted(states.time_ms, edges[:-1], "right") - 1
     known &= (fact >= 0) & states.usable[fact]
     state = np.where(known, states.value[fact], np.nan)
@@ -110,8 +112,9 @@ def _known(
     horizon_ms: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Edges of the range where something may change, and whether the last state fact still holds after each."""
-    times = facts["state"].time_ms
+    times = np.concatenate([facts[role].time_ms for role in ("state", ALIVE) if role in facts])
     if binding.hold.polled:
+        times = facts["state"].time_ms
         last = times + POLLS_HELD * binding.hold.period_ms
         edges = _edges(from_ms, end_ms, times, last)
         fact = np.searchsorted(times, edges[:-1], "right") - 1
@@ -123,7 +126,16 @@ def _known(
     downs = session.time_ms[session.usable & (session.value == 0)]
     begins = session.time_ms[session.usable & (session.value >= (RENEWED if binding.hold.source_time else RESUMED))]
     edges = _edges(from_ms, end_ms, times, proofs)
-    return edges, _alive(edges[:-1], proofs, downs, begins, horizon_ms)
+    return edges, _proven(edges[:-1], proofs, downs, begins, horizon_ms)
+
+
+def _said_alive(alive: Series, at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the asset itself was said to be there: its last `alive` before each moment is usable and not 0."""
+    if not len(alive):
+        return np.zeros(len(at_ms), np.bool_)
+    last = np.searchsorted(alive.time_ms, at_ms, "right") - 1
+    said: NDArray[np.bool_] = (last >= 0) & alive.usable[last] & (alive.value[last] != 0)
+    return said
 
 
 def _edges(from_ms: int, end_ms: int, *times: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -141,7 +153,7 @@ def _proofs(asset: AssetModel, facts: Mapping[str, Series], hold: Hold, session:
     return np.unique(np.concatenate(sources))
 
 
-def _alive(
+def _proven(
     at_ms: NDArray[np.int64],
     proofs: NDArray[np.int64],
     downs: NDArray[np.int64],

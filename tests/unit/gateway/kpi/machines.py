@@ -29,12 +29,13 @@ STATES: Mapping[str, TimeClass] = {
     "7": TimeClass.PLANNED_STOP,
 }
 KINDS = {"state": "level", "total": "counter", "good": "counter", "scrap": "counter", "energy": "counter"}
+OPTIONAL = {"alive": "level"}
 
 
 def machine(*roles: str, hold: Hold = UNWATCHED, **changes: Any) -> AssetModel:
     """A machine with these roles (all five by default), 2 s per part, energy in kWh, always planned."""
     bindings = {
-        role: Binding(role, number, KINDS[role], 65536, 1e6 if role == "energy" else 1.0, False, hold)
+        role: Binding(role, number, (KINDS | OPTIONAL)[role], 65536, 1e6 if role == "energy" else 1.0, False, hold)
         for number, role in enumerate(roles or KINDS)
     }
     settings: dict[str, Any] = {

@@ -73,6 +73,21 @@ def test_proofs_too_far_apart_prove_nothing_between_them() -> None:
     assert seen(what) == [(0, 30, "producing"), (30, 106, "unknown"), (106, 140, "producing")]
 
 
+def test_a_value_holds_only_while_the_assets_own_alive_tag_is_true() -> None:
+    model = machine("state", "alive", hold=ON_CHANGE)
+    ups = dict.fromkeys(range(0, 301, 30), 1.0)
+    what = history(model, 300, ups, state={0: 1, 200: 4}, alive={10: 1, 100: 0, 150: 1, 250: None})
+    assert seen(what) == [
+        (0, 10, "unknown"),
+        (10, 100, "producing"),
+        (100, 150, "unknown"),
+        (150, 200, "producing"),
+        (200, 250, "fault"),
+        (250, 300, "unknown"),
+    ]
+    assert seen(history(model, 300, ups, state={0: 1})) == [(0, 300, "unknown")]
+
+
 def test_the_facts_of_the_asset_itself_are_proof_of_life() -> None:
     what = history(
         machine("state", "total", hold=ON_CHANGE), 150, {0: 1}, state={0: 1}, total={60: 1, 120: 2, 130: None}
