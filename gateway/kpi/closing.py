@@ -12,7 +12,7 @@ from gateway.kpi.backlog import share
 from gateway.kpi.book import Column, Derived, Span, derive
 from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.facts import FOREVER_MS, Series, since
-from gateway.kpi.model import History
+from gateway.kpi.model import ModelHistory
 from gateway.kpi.posting import minute_of, whole_minutes
 from gateway.kpi.segments import POLLS_HELD, PROOF_GAP_MS, Segments, settled
 from gateway.kpi.store import Progress, Row, SegmentRow, Store
@@ -58,7 +58,7 @@ class AssetBook:
     refused     facts that came too late, or from a clock that was never set
     """
 
-    history: History
+    history: ModelHistory
     columns: dict[str, Column]
     sessions: dict[int, Column]
     progress: Progress | None = None
@@ -69,7 +69,7 @@ class AssetBook:
 
     @staticmethod
     def open(
-        history: History, sessions: dict[int, Column], progress: Progress | None, later: tuple[Span, ...] = ()
+        history: ModelHistory, sessions: dict[int, Column], progress: Progress | None, later: tuple[Span, ...] = ()
     ) -> "AssetBook":
         """The book of an asset as kpi.db left it."""
         model = history.current

@@ -16,8 +16,8 @@ from gateway.kpi.closing import SETTLE_MS, Limits
 from gateway.kpi.factors import Factors
 from gateway.kpi.group import groups
 from gateway.kpi.intake import Intake, Taken
-from gateway.kpi.ledger import PRODUCER, Ledger, tags_of, with_ids
 from gateway.kpi.live import Live
+from gateway.kpi.publisher import PRODUCER, Publisher, tags_of, with_ids
 from gateway.kpi.roles import available
 from gateway.kpi.worker import Plant, Worker
 from gateway.model import Site, Tag, TagTable
@@ -68,7 +68,7 @@ class Engine:
     ) -> None:
         plant = Plant(models, site, journal.tags, constraints or {}, limits)
         lacks = needs(plant)
-        self._worker = Worker(path, plant, Ledger(factors, lacks, units()))
+        self._worker = Worker(path, plant, Publisher(factors, lacks, units()))
         self._between = partial(between, self._worker, factors, lacks)
         self._live = Live(self._worker, factors, lacks)
         self._intake = Intake(models, journal.tags, self._worker.position, self._worker.presence_ms, limits.lateness_ms)

@@ -79,7 +79,7 @@ def _calendar(found: dict[str, Any]) -> Calendar:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class ModelHistory:
     """An asset's models, oldest first. starts: from when each is valid; the first one also for all time before."""
 
     starts: tuple[int, ...]

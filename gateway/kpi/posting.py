@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.ledger import Change, Ledger
+from gateway.kpi.publisher import Change, Publisher
 from gateway.kpi.rollup import refresh
 from gateway.kpi.store import Progress, Row, Store
 
@@ -23,7 +23,7 @@ class Post:
     progress: Progress  # as it is after this
 
 
-def post(store: Store, ledger: Ledger, new: Post) -> list[int]:
+def post(store: Store, publisher: Publisher, new: Post) -> list[int]:
     """Stores, rolls up and publishes what changed; returns the minutes that did."""
     changes: list[tuple[Change, str]] = []
     for first, last in runs(sorted(new.rows)):
@@ -43,9 +43,9 @@ def post(store: Store, ledger: Ledger, new: Post) -> list[int]:
     minutes = [change.start_ms // MINUTE_MS for change, _ in changes]
     spans = [(first * MINUTE_MS, (last + 1) * MINUTE_MS) for first, last in runs(minutes)]
     for change, _ in changes:
-        ledger.publish(store, change)
+        publisher.publish(store, change)
     for change in refresh(store, new.owner, new.calendar, spans, new.progress.closed_ms):
-        ledger.publish(store, change)
+        publisher.publish(store, change)
     return minutes
 
 

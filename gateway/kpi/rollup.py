@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.kpi.buckets import quantities
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.ledger import Change
+from gateway.kpi.publisher import Change
 from gateway.kpi.store import COLUMNS, Row, Store
 
 _HOUR_MS: Final = 3_600_000

@@ -14,9 +14,9 @@ from gateway.kpi.closing import AssetBook, Closed, Limits
 from gateway.kpi.facts import FOREVER_MS, Series, merge_all
 from gateway.kpi.group import Group, groups, regroup
 from gateway.kpi.intake import SESSION, Taken
-from gateway.kpi.ledger import Ledger
-from gateway.kpi.model import History, dump, load
+from gateway.kpi.model import ModelHistory, dump, load
 from gateway.kpi.posting import Post, post
+from gateway.kpi.publisher import Publisher
 from gateway.kpi.store import Progress, Store
 from gateway.model import Site, TagTable
 
@@ -43,13 +43,13 @@ class Plant:
 class Worker:
     """Owns kpi.db and all state behind it; every method runs in the worker thread."""
 
-    def __init__(self, path: Path, plant: Plant, ledger: Ledger) -> None:
+    def __init__(self, path: Path, plant: Plant, publisher: Publisher) -> None:
         # what readers in other processes need to turn sums into KPIs
         self._about = {
             "site": plant.site.name,
             "timezone": plant.site.timezone,
-            "needs": json.dumps({owner: dict(lacks) for owner, lacks in ledger.needs.items()}),
-            "factors": json.dumps([record.model_dump(mode="json") for record in ledger.factors.records]),
+            "needs": json.dumps({owner: dict(lacks) for owner, lacks in publisher.needs.items()}),
+            "factors": json.dumps([record.model_dump(mode="json") for record in publisher.factors.records]),
         }
         self.store = Store(path)
         self.plant = plant
@@ -59,7 +59,7 @@ class Worker:
         self.presence_ms = int(presence) if presence else None
         self.power: dict[str, tuple[int, float]] = {}
         self.groups: list[Group] = groups(plant.models, plant.site, plant.constraints)
-        self._ledger = ledger
+        self._publisher = publisher
         self._sources: dict[str, Column] = {}
         self._texts: dict[float, str] = {}
         self._taken = self.position
@@ -83,7 +83,7 @@ class Worker:
             if binding.hold.session >= 0
         }
         later = tuple((start, end) for start, end in self._later.get(model.name, ()))
-        return AssetBook.open(History(starts, models), sessions, progress, later)
+        return AssetBook.open(ModelHistory(starts, models), sessions, progress, later)
 
     def _source(self, owner: str) -> Column:
         return self._sources.setdefault(owner, Column(owner, SESSION))
@@ -131,7 +131,7 @@ class Worker:
                     found = regroup(self.store, group, progress, changed)
                     if found:
                         changed[group.owner] = self._post(found, progress)
-                self._ledger.flush(self.store)
+                self._publisher.flush(self.store)
                 self._tidy(progress)
                 self._put_later(closed)
                 self.store.outbox.trim(acked_seq)
@@ -139,7 +139,7 @@ class Worker:
                 if self.presence_ms is not None:
                     self.store.put(presence_ms=self.presence_ms)
         except BaseException:
-            self._ledger.forget()
+            self._publisher.forget()
             raise
         self._settle(closed, progress)
 
@@ -167,7 +167,7 @@ class Worker:
     def _post(self, new: Post, progress: dict[str, Progress]) -> list[int]:
         before = progress.get(new.owner)
         progress[new.owner] = new.progress
-        changed = post(self.store, self._ledger, new)
+        changed = post(self.store, self._publisher, new)
         self.store.set_progress(new.owner, new.progress)
         final_before_ms = before.final_ms if before else 0
         if new.progress.final_ms > final_before_ms:

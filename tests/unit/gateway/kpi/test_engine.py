@@ -17,11 +17,11 @@ from gateway.kpi.asset import fingerprint
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.closing import Limits
 from gateway.kpi.config import CalendarConfig
-from gateway.kpi.recompute import recompute
 from gateway.kpi.store import StoreFull
 from gateway.model import Batch, Reason, Tag, TagType, uncertain
 from gateway.ports import Record
 from tests.unit.gateway.kpi.kit import START, Kit, Readings, Row, dump, engine, fed, q, rows_of, total
+from tests.unit.gateway.kpi.recompute import recompute
 
 ASSETS = ("press", "weld")
 

@@ -33,7 +33,7 @@ class Change:
 
 
 @dataclass(slots=True)
-class Ledger:
+class Publisher:
     """Collects the readings of one commit.
 
     needs  owner → KPI id → what the owner's config lacks for it

@@ -7,7 +7,7 @@ from gateway.kpi.asset import FACT_ROLES
 from gateway.kpi.book import derive
 from gateway.kpi.facts import FOREVER_MS
 from gateway.kpi.intake import SESSION
-from gateway.kpi.model import History, load
+from gateway.kpi.model import ModelHistory, load
 from gateway.kpi.store import Progress, Row, Store
 from gateway.model import Tag, TagTable
 
@@ -32,7 +32,7 @@ def recompute(path: Path) -> dict[str, dict[int, Row]]:
 def _minutes(store: Store, asset: str, progress: Progress) -> dict[int, Row]:
     stored = store.models(asset)
     tags = _tags([text for _, _, text in stored])
-    history = History(
+    history = ModelHistory(
         tuple(start for start, _, _ in stored), tuple(load(text, digest, tags) for _, digest, text in stored)
     )
     facts = {role: store.chunks.window(asset, role, 0, FOREVER_MS) for role in FACT_ROLES}

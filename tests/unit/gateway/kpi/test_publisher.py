@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gateway.kpi.buckets import quantities
-from gateway.kpi.ledger import LAST_REVISION, unit_of
+from gateway.kpi.publisher import LAST_REVISION, unit_of
 from gateway.model import TagType, place
 from tests.unit.gateway.kpi.kit import START, Kit, engine, fed, q, rows_of
 
