@@ -20,7 +20,8 @@ import pytest
 from gateway.config import Config, load, models
 from gateway.journal import NoJournal, open_readonly, read_ledger
 from gateway.kpi.engine import Engine
-from gateway.model import Batch, Tag, TagTable, TagType
+from gateway.kpi.intake import SESSION
+from gateway.model import GOOD, UNCERTAIN, Batch, Tag, TagTable, TagType
 from gateway.model.wire import decode
 from gateway.ports import Delivery, Record
 from tests.clock import VirtualClock
@@ -29,6 +30,7 @@ from tests.servers import Server, eventually, mosquitto, running
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
+_PACK_04 = ("pack-04/state", "pack-04/total_count")
 KILLS_PER_PLACE = 2
 SPAN_S = 150  # long enough for whole minutes between the first and the last
 PERIOD_MS = 200
@@ -53,6 +55,13 @@ sources:
       weld-03/good_count:  {{ topic: demo/weld-03/counts, path: $.good,  type: uint32, counter: true }}
       weld-03/energy:      {{ topic: demo/weld-03/energy, path: $.energy_kwh, type: float64, unit: kWh, counter: true }}
       witness/n:           {{ topic: witness/n, path: $.n, type: uint32, time: $.ts }}
+  hall:  # no source time: stamped on arrival
+    kind: mqtt
+    broker: {broker}
+    client_id: {client}-hall
+    tags:
+      pack-04/state:       {{ topic: demo/pack-04/state,  path: $.state, type: string }}
+      pack-04/total_count: {{ topic: demo/pack-04/counts, path: $.total, type: uint32, counter: true }}
 assets:
   press-01:
     state: {{ tag: state, producing: [EXECUTE], setup: [SETUP], fault: [ABORTED], idle: [IDLE, STOPPED, SUSPENDED] }}
@@ -66,6 +75,9 @@ assets:
     good: good_count
     energy: {{ electricity: energy }}
     ideal_cycle_time: 600ms
+  pack-04:
+    state: {{ tag: state, producing: [EXECUTE], setup: [SETUP], fault: [ABORTED], idle: [IDLE, STOPPED, SUSPENDED] }}
+    total: total_count
 sinks:
   holds-the-journal: {{ kind: victoriametrics, url: "http://127.0.0.1:9" }}
 board: {{ enabled: false }}
@@ -183,9 +195,9 @@ def records(run: Run) -> tuple[TagTable, list[Record]]:
     """Everything that the journal holds."""
     db = open_readonly(run.journal)
     tags = TagTable(
-        (i, Tag(n, TagType(t), u, bool(c), m, p, s))
-        for i, n, t, u, c, m, p, s in db.execute(
-            "SELECT id, name, type, unit, counter, modulus, period_ms, source FROM tag"
+        (i, Tag(n, TagType(t), u, bool(c), m, p, s, bool(own)))
+        for i, n, t, u, c, m, p, s, own in db.execute(
+            "SELECT id, name, type, unit, counter, modulus, period_ms, source, source_time FROM tag"
         )
     )
     found = []
@@ -288,7 +300,7 @@ async def test_kills_at_every_step_lose_nothing_and_change_no_bucket(tmp_path: P
 
     config = await asyncio.to_thread(load, victim.config)
     await from_scratch(config, tags, taken, tmp_path / "scratch.db", dice)
-    for asset in ("press-01", "weld-03"):
+    for asset in ("press-01", "weld-03", "pack-04"):
         live = minutes(victim.journal.with_name("kpi.db"), asset)
         assert len(live) >= 2
         assert live == minutes(tmp_path / "scratch.db", asset), f"(a) {asset}: buckets differ from those from scratch"
@@ -300,6 +312,7 @@ async def test_kills_at_every_step_lose_nothing_and_change_no_bucket(tmp_path: P
     assert {m: disturbed[m] for m in common} == {m: undisturbed[m] for m in common}, "(b) source-timed buckets differ"
 
     _unknown_is_the_outage(victim, tags, taken)
+    _unknown_is_the_absence(victim, tags, taken)
 
 
 def _has(run: Run, number: int) -> bool:
@@ -319,8 +332,41 @@ def _unknown_is_the_outage(victim: Run, tags: TagTable, taken: list[Record]) -> 
     end = (last + 1) * 60_000
     inside = [at for at in facts if at < end]
     gaps = [after - before for before, after in itertools.pairwise([*inside, end])]
-    silent_ms = sum(max(0, gap - 3 * PERIOD_MS) for gap in gaps)
+    roles = ("state", "total_count", "good_count", "import_energy")
+    first = min(at for role in roles for at, _ in column(taken, tags, f"press-01/{role}")[:1])
+    silent_ms = facts[0] - first + sum(max(0, gap - 3 * PERIOD_MS) for gap in gaps)
     assert silent_ms > 2_000
     assert unknown_us == 1000 * silent_ms
     shown = [value for at, value in counts if at < end]
+    assert total == shown[-1] - shown[0]
+
+
+def _unknown_is_the_absence(victim: Run, tags: TagTable, taken: list[Record]) -> None:
+    """(c) For the machine stamped on arrival, time from the last proof of life to the next connection is unknown."""
+    ids = {name: [tag_id for tag_id, tag in tags if tag.name == name] for name in (f"source/hall/{SESSION}", *_PACK_04)}
+    proofs: set[int] = set()
+    begins: set[int] = set()
+    for record in taken:
+        for reading in record.batch:
+            at_ms = reading.time_ns // 1_000_000
+            if reading.quality < UNCERTAIN or not any(reading.tag in known for known in ids.values()):
+                continue
+            proofs.add(at_ms)
+            if reading.tag in ids[f"source/hall/{SESSION}"] and reading.quality != GOOD:
+                begins.add(at_ms)
+    state_ms = column(taken, tags, "pack-04/state")[0][0]
+    total_ms = column(taken, tags, "pack-04/total_count")[0][0]
+    db = apsw.Connection(str(victim.journal.with_name("kpi.db")), flags=apsw.SQLITE_OPEN_READONLY)
+    unknown_us, total, last = db.execute(
+        "SELECT sum(time_unknown), sum(total), max(minute) FROM minute WHERE asset = 'pack-04'"
+    ).fetchone()
+    db.close()
+    end = (last + 1) * 60_000
+    absent_ms = max(0, state_ms - total_ms)
+    for before, after in itertools.pairwise(sorted(proofs)):
+        if after in begins and before >= state_ms:
+            absent_ms += max(0, min(after, end) - before)
+    assert absent_ms > 2_000
+    assert unknown_us == 1000 * absent_ms
+    shown = [value for at, value in column(taken, tags, "pack-04/total_count") if at < end]
     assert total == shown[-1] - shown[0]
