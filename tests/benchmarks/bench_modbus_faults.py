@@ -56,7 +56,8 @@ class Campaign:
         self.delivered += witness.delivered
         self.without += witness.failed
         self.wrong += witness.wrong
-        self.first_wrong = self.first_wrong or witness.first_wrong
+        if witness.wrong and not self.first_wrong:
+            self.first_wrong = f"{framing}, pipeline {pipeline}, storm {storm.seed}: {witness.first_wrong}"
 
     async def run(self, faces: Sequence[tuple[Framing, int]]) -> None:
         """All devices at once."""
@@ -74,7 +75,7 @@ def main() -> int:
     campaign = Campaign(said.transactions, said.rate, said.seed)
     start = time.monotonic()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(campaign.run([("tcp", 1), ("tcp", 8)]))
+        runner.run(campaign.run([("tcp", 1), ("tcp", 8), ("rtu", 1)]))
     report = {
         "transactions": campaign.transactions,
         "wrong_values": campaign.wrong,

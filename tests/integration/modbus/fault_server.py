@@ -5,6 +5,7 @@ It speaks Modbus TCP, or RTU frames over TCP, and takes nothing but reads: what 
 """
 
 import asyncio
+import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,7 +33,7 @@ class Request:
     address: int
     count: int
     framing: Framing = "tcp"
-    via: asyncio.Transport | None = field(default=None, compare=False, repr=False)
+    via: "Session | None" = field(default=None, compare=False, repr=False)
 
     @property
     def data(self) -> bytes:
@@ -148,7 +149,9 @@ class Device:
         assert set(self.functions) <= READS, f"the device got function codes {sorted(self.functions)}"
 
 
-class _Session(asyncio.Protocol):
+class Session(asyncio.Protocol):
+    """One connection; what is sent on it goes out in order, each segment in a turn of the loop of its own."""
+
     def __init__(self, device: Device) -> None:
         self._device = device
         self._stream = b""
@@ -179,6 +182,22 @@ class _Session(asyncio.Protocol):
             self._out.extend(device.behave(device, request))
         self._flush()
 
+    def send(self, data: bytes) -> None:
+        """Sends something, behind what is on its way."""
+        self._out.append(data)
+        if len(self._out) == 1:
+            self._flush()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._transport.close()
+
+    def reset(self) -> None:
+        """Ends the connection by RST."""
+        sock: socket.socket = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
     def _take_tcp(self) -> Request | None:
         """The next whole request; what is none ends the session and is kept for the verdict."""
         if len(self._stream) < 12:
@@ -187,7 +206,7 @@ class _Session(asyncio.Protocol):
         if (protocol, length) != (0, 6) or asked[1] not in READS:
             return self._violated()
         self._stream = self._stream[12:]
-        return Request(transaction, *asked, via=self._transport)
+        return Request(transaction, *asked, via=self)
 
     def _take_rtu(self) -> Request | None:
         if len(self._stream) < 8:
@@ -197,7 +216,7 @@ class _Session(asyncio.Protocol):
         if with_crc(frame[:6]) != frame or asked[1] not in READS:
             self._stream = frame + self._stream
             return self._violated()
-        return Request(0, *asked, framing="rtu", via=self._transport)
+        return Request(0, *asked, framing="rtu", via=self)
 
     def _violated(self) -> None:
         self._device.violations.append(self._stream)
@@ -219,7 +238,7 @@ async def device(behave: Behaviour = honest, framing: Framing = "tcp", **traits:
     traits: `one_socket`, `keep`
     """
     made = Device(behave=behave, framing=framing, **traits)
-    server = await asyncio.get_running_loop().create_server(lambda: _Session(made), HOST, 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Session(made), HOST, 0)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

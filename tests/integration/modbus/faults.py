@@ -2,14 +2,13 @@
 
 import asyncio
 import random
-import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.integration.modbus.fault_server import Behaviour, Device, Framing, Request, honest
+from tests.integration.modbus.fault_server import Behaviour, Device, Framing, Request, Session, honest
 
 _REFUSALS: Final = (2, 3)
 
@@ -17,6 +16,8 @@ _REFUSALS: Final = (2, 3)
 @dataclass(slots=True, eq=False)
 class Storm:
     """A behaviour: honest, but with the probability `rate` one of the faults `kinds`; `happened` counts them.
+
+    A unit on a bus gives its replies in the order of the requests, however late; a TCP device may not.
 
     delay_s: how long a reply may tarry and still be in time; `past its time` tarries longer than `timeout_s`
     """
@@ -31,7 +32,8 @@ class Storm:
     calm: bool = False  # honest from now on
     dice: random.Random = field(init=False)
     _held: list[tuple[Request, int]] = field(default_factory=list)  # late replies, and how many requests they wait for
-    _deaf: set[int] = field(default_factory=set)  # connections that are half open
+    _queues: dict[Session | None, list[bytes]] = field(default_factory=dict)  # replies that tarry, by connection
+    _deaf: set[Session | None] = field(default_factory=set)  # connections that are half open
     _busy: int = 0
 
     def __post_init__(self) -> None:
@@ -40,9 +42,15 @@ class Storm:
     def __call__(self, plc: Device, request: Request) -> Sequence[bytes]:
         """See `Behaviour`."""
         self.asked += 1
-        if id(request.via) in self._deaf and not self.calm:
+        if (queue := self._queues.get(request.via)) is not None:
+            queue.append(request.frame())  # a unit answers in order: nothing overtakes what is late
+            return []
+        if request.via in self._deaf and not self.calm:
             return []
         due = self._due(request)
+        if request.framing == "rtu" and (waiting := self._last_wait(request)):
+            self.hold(request, waiting)
+            return due
         if self._busy:
             self._busy -= 1
             return [*due, request.exception(6)]
@@ -56,13 +64,30 @@ class Storm:
         """Keeps an honest reply back until this many other requests have come on its connection."""
         self._held.append((request, requests))
 
+    def tarry(self, request: Request, seconds: float) -> None:
+        """Gives an honest reply later; on a bus, those to later requests wait behind it."""
+        via = request.via
+        assert via is not None
+        queue = [request.frame()]
+        if request.framing == "rtu":
+            self._queues[via] = queue
+
+        def send() -> None:
+            self._queues.pop(via, None)
+            via.send(b"".join(queue))
+
+        asyncio.get_running_loop().call_later(seconds, send)
+
     def deafen(self, request: Request) -> None:
         """Nothing is answered on this connection any more, and nobody says so."""
-        self._deaf.add(id(request.via))
+        self._deaf.add(request.via)
 
     def be_busy(self, times: int) -> None:
         """Says busy to the next requests."""
         self._busy = times
+
+    def _last_wait(self, request: Request) -> int:
+        return max((left for held, left in self._held if held.via is request.via), default=0)
 
     def _due(self, request: Request) -> list[bytes]:
         waiting = [(held, left - 1) for held, left in self._held if held.via is request.via]
@@ -74,18 +99,12 @@ Fault = Callable[[Storm, Request], Sequence[bytes]]
 
 
 def _delayed(storm: Storm, request: Request) -> Sequence[bytes]:
-    return _tarrying(request, storm.dice.uniform(0, storm.delay_s))
+    storm.tarry(request, storm.dice.uniform(0, storm.delay_s))
+    return []
 
 
 def _past_its_time(storm: Storm, request: Request) -> Sequence[bytes]:
-    return _tarrying(request, storm.timeout_s * storm.dice.uniform(0.9, 2.5))
-
-
-def _tarrying(request: Request, seconds: float) -> Sequence[bytes]:
-    via = request.via
-    assert via is not None
-    send = via.write
-    asyncio.get_running_loop().call_later(seconds, lambda: None if via.is_closing() else send(request.frame()))
+    storm.tarry(request, storm.timeout_s * storm.dice.uniform(0.9, 2.5))
     return []
 
 
@@ -96,9 +115,7 @@ def _late(storm: Storm, request: Request, requests: int = 1) -> Sequence[bytes]:
 
 def _reset(storm: Storm, request: Request) -> Sequence[bytes]:
     assert request.via is not None
-    sock: socket.socket = request.via.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    request.via.abort()
+    request.via.reset()
     return []
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import struct
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,8 +19,10 @@ from adapters.modbus.source import ModbusSource, build
 from gateway.clock import SystemClock
 from gateway.library import Library
 from gateway.model import TagTable
+from gateway.ports import NotConnected
 from tests.integration.modbus import servers
 from tests.integration.modbus.fault_server import HOST
+from tests.servers import eventually
 
 ORDERS = {
     "ABCD": {"address": 200},
@@ -107,6 +110,40 @@ async def test_a_register_that_a_libmodbus_plc_does_not_have_harms_no_other(plc_
     points = {**POINTS, "gone": {"table": "holding", "address": 300, "type": "uint16"}}
     async with reading(f"tcp://{HOST}:{plc_port}", points, max_gap=124) as source:
         assert await values(source) == {**VALUES, "gone": None}
+
+
+async def test_a_libmodbus_plc_is_read_over_a_serial_line(plc_program: Path, tmp_path: Path) -> None:
+    with servers.rtu_plc(plc_program, tmp_path) as line:
+        async with reading(f"rtu://{line}?baud=19200&parity=N") as source:
+            for _ in range(3):
+                assert await values(source) == VALUES
+
+
+async def test_a_unit_that_is_not_on_the_serial_line_harms_no_other_for_long(plc_program: Path, tmp_path: Path) -> None:
+    async def is_read(source: ModbusSource) -> bool:
+        try:
+            return await values(source) == VALUES
+        except NotConnected:  # libmodbus takes the next request for the reply of the other unit, and misses it
+            return False
+
+    with servers.rtu_plc(plc_program, tmp_path) as line:
+        endpoint = f"rtu://{line}?baud=115200&parity=N"
+        async with reading(endpoint) as source:
+            with pytest.raises(NotConnected, match="unit 2"):
+                async with reading(endpoint, unit_id=2, timeout="200ms"):
+                    pass
+            await eventually(lambda: is_read(source))
+            assert [await is_read(source) for _ in range(3)] == [True] * 3
+
+
+async def test_a_serial_port_has_one_user(plc_program: Path, tmp_path: Path) -> None:
+    with servers.rtu_plc(plc_program, tmp_path) as line:
+        async with reading(f"rtu://{line}?parity=N"):
+            other = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-c", "import serial, sys; serial.Serial(sys.argv[1], exclusive=True)", str(line)],
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            assert await other.wait() != 0
 
 
 async def test_the_plc_fails_the_test_in_which_somebody_writes(plc_program: Path) -> None:
