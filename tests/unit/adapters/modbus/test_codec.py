@@ -270,6 +270,22 @@ def test_a_string_is_read_in_every_order_and_encoding(extra: dict[str, object], 
     assert text_of(holding("string", 0, **extra), image) == text
 
 
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20))
+def test_a_string_that_pymodbus_encodes_is_read_back(text: str) -> None:
+    words = ModbusClientMixin.convert_to_registers(text, ModbusClientMixin.DATATYPE.STRING)
+    image = b"".join(word.to_bytes(2, "big") for word in words)
+    assert text_of(holding("string", 0, length=len(image)), image) == text
+
+
+@given(st.lists(st.booleans(), min_size=32, max_size=32))
+def test_bits_that_pymodbus_encodes_are_read_back(bits: list[bool]) -> None:
+    words = ModbusClientMixin.convert_to_registers(bits, ModbusClientMixin.DATATYPE.BITS)
+    image = b"".join(word.to_bytes(2, "big") for word in words)
+    # it packs them like coils, the first byte holding the first eight: in a register that is the order of swapped bytes
+    points = [Point(f"b{i}", Table.HOLDING, i // 16, "bool", byte_order="little", bit=i % 16) for i in range(32)]
+    assert decode(points, image).value.tolist() == bits
+
+
 def test_a_string_that_is_not_in_its_encoding_is_bad_and_harms_no_other() -> None:
     points = [holding("string", 0, length=2), holding("string", 1, length=2), holding("uint16", 2)]
     column = decode(points, b"\xff\xfeOK\x00\x07")
