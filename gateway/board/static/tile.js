@@ -138,7 +138,7 @@ function metric(id, label, clock) {
       const old = id === "kw" && known(asset.kw_ms) && now - asset.kw_ms > OLD_MS;
       const read = old ? `no newer reading since ${clock.second(asset.kw_ms)}` : "";
       put(value, amount(number), known(number) ? read : (asset.reasons[id] ?? (read || "not measured yet")));
-      value.classList.toggle("is-old", old);
+      value.classList.toggle("is-old", old && known(number));
       if (IN_ALL.has(id) && known(asset.window_from_ms)) put(term, `${label} since ${clock.minute(asset.window_from_ms)}`);
     },
   };

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { lasting } from "./format.js";
 
 const REFRESH_MS = [5000, 60000]; // a short timeline moves fast
+const EMPTY_MS = 1500;
 const SHORTEST_MS = 120000;
 const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480];
 const TICK_EM = 4.2;
@@ -62,7 +63,9 @@ export function timeline(container, legend, words, clock) {
   return {
     /** Draws the stored states; returns the ms after which to ask for them again. */
     show(answer) {
-      const wait = Math.min(REFRESH_MS[1], Math.max(REFRESH_MS[0], (answer.to_ms - answer.from_ms) / 30));
+      const nothing = answer.rows.length > 0 && answer.rows.every(({ segments }) => segments.length === 0);
+      const steady = Math.min(REFRESH_MS[1], Math.max(REFRESH_MS[0], (answer.to_ms - answer.from_ms) / 30));
+      const wait = nothing ? EMPTY_MS : steady;
       // room at the right for what arrives until then
       span = { from: answer.from_ms, to: Math.max(answer.from_ms + SHORTEST_MS, answer.to_ms + 1.25 * wait) };
       for (const { asset, segments } of answer.rows) {

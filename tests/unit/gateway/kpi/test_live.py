@@ -47,6 +47,23 @@ async def test_live_numbers_are_those_of_the_whole_window_up_to_now(tmp_path: Pa
     await one.close()
 
 
+@pytest.mark.parametrize("seconds", [9, 200])
+async def test_open_energy_is_what_the_stored_minutes_do_not_hold(tmp_path: Path, seconds: int) -> None:
+    kit = Kit()
+    one = await asyncio.to_thread(engine, kit, tmp_path / "kpi.db")
+    await one.take(kit.records(kit.run(seconds)))
+    press = asset(await fresh(one, one._clock), "press")
+    opened = press["open"]
+    since = await one.between("press", opened["from_ms"], press["segments"][-1][1])
+    kwh = sum(sum(hour["kwh"].values()) for hour in opened["energy"])
+    assert kwh == pytest.approx(since.sums["energy"] / 1e6)
+    assert 0 < kwh < press["kpis"]["energy"] + 1e-9
+    assert all(hour["hour_ms"] % 3_600_000 == 0 for hour in opened["energy"])
+    assert opened["from_ms"] == (START + 137 if seconds < 60 else opened["from_ms"] // 60_000 * 60_000)
+    assert press["kw_ms"] == START + 1000 * (seconds - 1) + 137
+    await one.close()
+
+
 async def test_since_tells_when_the_state_began_even_minutes_ago(tmp_path: Path) -> None:
     kit = Kit()
     one = await asyncio.to_thread(engine, kit, tmp_path / "kpi.db")
