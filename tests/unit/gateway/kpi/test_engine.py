@@ -13,7 +13,7 @@ import pytest
 
 from gateway.kpi import engine as engine_module
 from gateway.kpi import worker
-from gateway.kpi.asset import fingerprint
+from gateway.kpi.asset import Binding, fingerprint
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.closing import Limits
 from gateway.kpi.config import CalendarConfig
@@ -494,3 +494,23 @@ async def test_sessions_that_no_asset_reads_are_not_kept(tmp_path: Path) -> None
     db.close()
     assert owners == {"source/cell"}
     assert rows_of(path, "weld") == expected(kit, rows, path, "weld")
+
+
+async def test_a_machine_that_says_it_is_off_is_unknown_also_when_it_says_so_late(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    online = kit.inbox.add(Tag("weld/online", TagType.BOOL))
+    weld = kit.models["weld"]
+    alive = Binding("alive", online, hold=weld.bindings["state"].hold, tag_name="weld/online")
+    kit.models["weld"] = replace(weld, bindings={**weld.bindings, "alive": alive})
+    rows = [*kit.run(600), kit.reading(online, START + 5_000, 1.0)]
+    late = [kit.reading(online, START + 100_000, 0.0), kit.reading(online, START + 160_000, 1.0)]
+    one = await asyncio.to_thread(engine, kit, path)
+    await one.take(kit.records(rows, 10**6))
+    before = total(rows_of(path, "weld"), "time_unknown")
+    await one.take(kit.records([*late, kit.reading(kit.alive, START + 660_000, 1.0)], first=2))
+    await one.close()
+    rows += [*late, kit.reading(kit.alive, START + 660_000, 1.0)]
+    stored = rows_of(path, "weld")
+    assert stored == expected(kit, rows, path, "weld")
+    assert q(stored[START // 60_000 + 2], "time_unknown") == 40_000_000
+    assert before < 60_000_000

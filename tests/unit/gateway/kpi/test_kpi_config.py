@@ -142,6 +142,11 @@ def test_the_constraint_of_a_line_stands_on_it() -> None:
     }
 
 
+def test_an_alive_tag_is_bound_like_a_role_and_is_no_text() -> None:
+    assert build(alive="running").bindings["alive"].tag_name == "press-07/running"
+    assert problems(alive="state") == {"assets.press-07.alive": "'press-07/state' is a text: alive needs a bool"}
+
+
 def test_every_problem_is_found_at_once() -> None:
     assert len(problems(good="x", power="y", line="z")) == 3
 
