@@ -9,6 +9,7 @@ from typing import cast
 
 from adapters.modbus.frames import Answer, Failure, GarbageError, Read, Reply, split, transaction_of
 from adapters.modbus.manners import MISSES_IN_A_ROW, Manners, Watch
+from adapters.modbus.overdue import Overdue
 from gateway.model import Reason
 
 _IDLE_S, _INTERVAL_S, _PROBES = 10, 5, 3  # TCP keepalive: a dead peer is noticed within half a minute
@@ -58,10 +59,10 @@ class Connection(asyncio.Protocol):
     """Reads at most `manners.depth` at a time; closes itself when stream or other side cannot be trusted any more.
 
     A reply is matched by its transaction id, then checked in every field by `Read.answer`. What matches no open
-    transaction (late, foreign) is dropped and counted in `strays`. At depth 1 a frame that is cut short misleads nobody
-    either: nothing is sent before its time is over, and then the connection closes. Pipelined, one that promises more
-    than it brings would be filled up with the bytes of replies behind it, which are then missing: so a reply is handed
-    on when every request that was under way with it has been answered too, and is bad when one of them was not.
+    transaction (late, foreign) is dropped and counted in `strays`. A reply that is cut short is filled up with the
+    bytes of replies behind it, which are then missing: so a reply is handed on when every request that was under way
+    with it has been answered too, and is bad when one of them was not; and one that holds the head of a late reply
+    closes the connection (see `Overdue`). At depth 1, with nothing late, nothing comes behind it until its time is over.
     """
 
     _may_run_together = True  # frames follow each other in a stream, without a border
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[tuple[_Round, int]] = deque()
         self._in_flight: dict[int, _InFlight] = {}
         self._held: list[_Held] = []
+        self._overdue = Overdue()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._ready_at = 0.0
@@ -131,20 +133,34 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the event loop: the arrival that values are stamped with."""
         time_ns = self._wall_ns()
+        torn = bool(self._stream)
         try:
-            frames, self._stream = split(self._stream + data if self._stream else data)
+            frames, self._stream = split(self._stream + data if torn else data)
         except GarbageError as exc:
             self.close(f"the device sent {exc}", Reason.BAD_REPLY)
+            return
+        if self._overdue and not self._can_be_believed(frames, torn):
+            self.close("the device sent a reply that may have been cut short", Reason.BAD_REPLY)
             return
         for frame in frames:
             self._accept(frame, time_ns)
         self._send()
+
+    def _can_be_believed(self, frames: Sequence[bytes], torn: bool) -> bool:
+        """Whether none of these frames, the first of which may have come in pieces, was filled up by a late reply."""
+        last = len(frames) - 1
+        return not any(
+            transaction_of(frame) in self._in_flight
+            and self._overdue.may_fill(frame, torn=(torn and i == 0) or (bool(self._stream) and i == last))
+            for i, frame in enumerate(frames)
+        )
 
     def _accept(self, frame: bytes, time_ns: int) -> None:
         transaction = transaction_of(frame)
         entry = self._in_flight.pop(transaction, None)
         if entry is None:
             self.strays += 1
+            self._overdue.came(transaction)
             return
         answer = entry.round.reads[entry.index].answer(frame, time_ns)
         if self.manners.pause_s:
@@ -232,6 +248,7 @@ class Connection(asyncio.Protocol):
     def _miss(self, transaction: int, entry: _InFlight) -> None:
         """A read without an answer; when a device has missed two and answered none, the rest is not asked."""
         read, waiting = entry.round.reads[entry.index], entry.round
+        self._overdue.add(transaction, read)
         if self._held:
             self._release(transaction, came=False)
         self._watch.missed(read.unit)

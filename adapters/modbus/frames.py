@@ -95,6 +95,12 @@ class Read:
         """Bytes of data in a fitting reply."""
         return self._head[6]
 
+    def heads(self, transaction: int) -> tuple[bytes, bytes]:
+        """How the Modbus TCP frames of a fitting reply and of an exception to this read begin."""
+        number = transaction.to_bytes(2, "big")
+        refusal = struct.pack(">HHBB", 0, 3, self.unit, self.table.function | 0x80)
+        return number + self._head, number + refusal
+
     def decoys(self) -> Iterator["Read"]:
         """Smaller reads from the same address, whose replies cannot be taken for this one's."""
         step = 8 if self.table.is_bits else 1
