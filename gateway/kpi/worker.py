@@ -26,6 +26,7 @@ _FORGET_ROWS: Final = 500
 _AHEAD_MS: Final = 60_000
 _PIECE_MS: Final = 6 * _HOUR_MS  # of one asset in one commit: bounds its memory
 _MINUTES: Final = 2400  # of all assets in one commit, about: bounds the time that it takes
+_WINDOW_MS: Final = 26 * _HOUR_MS  # the longest shift or day: a revision of its end needs the minutes of its start
 _LEAST_MS: Final = 10 * 60_000
 
 
@@ -183,6 +184,7 @@ class Worker:
         for owner in passed:
             after = progress[owner]
             before_ms = min(after.newest_ms, after.horizon_ms) - self.plant.limits.minutes_ms
+            before_ms = min(before_ms, after.sealed_ms - _WINDOW_MS)
             self.store.chunks.forget(owner, after.sealed_ms, _FORGET_ROWS)
             self.store.forget_minutes(owner, before_ms, _FORGET_ROWS)
             self.store.forget_segments(owner, before_ms, _FORGET_ROWS)
