@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
     transaction (late, foreign) is dropped and counted in `strays`. A reply that is cut short is filled up with the
     bytes of replies behind it, which are then missing: so a reply is handed on when every request that was under way
     with it has been answered too, and is bad when one of them was not; and one that holds the head of a late reply
-    closes the connection (see `Overdue`). At depth 1, with nothing late, nothing comes behind it until its time is over.
+    closes the connection (see `Overdue`). At depth 1, with nothing late, nothing comes behind it in time.
     """
 
     _may_run_together = True  # frames follow each other in a stream, without a border
