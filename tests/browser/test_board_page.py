@@ -357,6 +357,29 @@ def test_the_timeline_has_a_row_per_machine_up_to_now(running: BoardThread, wall
     assert "Fault" in str(rows.nth(2).locator(".track").get_attribute("aria-label"))
 
 
+def test_the_first_states_of_a_new_plant_appear_at_once(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(2)
+    for index, asset in enumerate(plant["assets"]):
+        asset |= {"asset": f"new-{index}", "segments": [], "class": "unknown", "since_ms": None, "kpis": {}}
+        del asset["window_from_ms"]
+    running.publish(plant)
+    wall.page.goto(running.url)
+    rows = wall.page.locator("#timeline .row")
+    expect(rows).to_have_count(2)
+    for asset in plant["assets"]:
+        spans = [[NOW_MS - 4_000, NOW_MS - 2_500, "idle"], [NOW_MS - 2_500, NOW_MS, "producing"]]
+        asset |= {"segments": spans, "class": "producing", "since_ms": NOW_MS - 2_500, "window_from_ms": NOW_MS - 4_000}
+    hour_ms = NOW_MS - NOW_MS % 3_600_000
+    plant["assets"][0]["open"] = {"from_ms": NOW_MS, "energy": [{"hour_ms": hour_ms, "kwh": {"producing": 0.01}}]}
+    running.publish(plant)
+    expect(rows.first.locator('.span[data-class="producing"]')).not_to_have_count(0)
+    expect(wall.page.locator(".tile-since").first).to_have_text("EXECUTE · 2 s")
+    left = "(row, part) => row.querySelector(part).getBoundingClientRect().left"
+    assert 0 <= rows.first.evaluate(left, ".span") - rows.first.evaluate(left, ".track") < 100
+    expect(wall.page.locator("#energy .barlayer .trace")).to_have_count(1)
+    assert wall.errors == []
+
+
 def test_the_energy_chart_is_drawn_with_a_bar_per_hour(running: BoardThread, wall: Viewer) -> None:
     running.publish(snapshot(4))
     page = wall.open(running.url)
