@@ -29,9 +29,12 @@ def print_plan(config: Config, assumed: Assumed, console: Console) -> bool:
     console.print(_requests(forecasts))
     console.print(_lines(forecasts))
     console.print(_assumptions(forecasts, assumed), style="dim", markup=False)
+    remarks: dict[tuple[bool, str], list[str]] = {}
     for found in forecasts:
         for text in _remarks(found):
-            console.print(f"{found.locator}: {text}", style="yellow" if found.load <= 1 else "red", markup=False)
+            remarks.setdefault((found.load > 1, text), []).append(str(found.locator))
+    for (impossible, text), lines in sorted(remarks.items()):
+        console.print(f"{_several(lines)}: {text}", style="red" if impossible else "yellow", markup=False)
     return all(found.load <= 1 for found in forecasts)
 
 

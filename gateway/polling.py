@@ -9,10 +9,11 @@ from rich.table import Table
 from adapters import SOURCES
 from gateway.clock import SystemClock
 from gateway.config import Config, build
-from gateway.model import TagTable, describe
+from gateway.model import Reason, TagTable, bad, describe
 from gateway.ports import NotConnected, Polled
 
 _TIMEOUT_S = 15.0
+_REFUSED = bad(Reason.QUARANTINED)  # after a single read nothing else is meant by it
 
 
 async def print_poll(config: Config, only: str | None, console: Console) -> bool:
@@ -49,8 +50,7 @@ def _table(name: str, found: list[Polled]) -> Table:
         value = (
             "–" if polled.value is None else polled.value if isinstance(polled.value, str) else f"{polled.value:.10g}"
         )
+        quality = "bad: refused by the device" if polled.quality == _REFUSED else describe(polled.quality)
         age = f"{max(0, now_ns - polled.time_ns) / 1e9:.1f} s" if polled.time_ns else "–"
-        table.add_row(
-            polled.tag.name, polled.address, polled.raw, value, polled.tag.unit, describe(polled.quality), age
-        )
+        table.add_row(polled.tag.name, polled.address, polled.raw, value, polled.tag.unit, quality, age)
     return table

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.modbus.fault_server import Behaviour, Device, Request, bit, device, silent, word
 from tests.integration.test_run import ended, lineside
 
-GENTLE = ("--timeout", "100ms", "--pause", "1ms")
+GENTLE = ("--timeout", "400ms", "--pause", "1ms")
 LINE = "rtu:///dev/ttyUSB7?baud=9600&parity=N"
 
 
@@ -129,7 +129,7 @@ async def test_scan_sees_that_a_device_does_not_look_at_unit_ids() -> None:
 
 async def test_scan_that_is_interrupted_shows_what_it_has() -> None:
     async with device(having(unit1={3: range(40)})) as plc:
-        arguments = ("scan", plc.endpoint, "--units", "1", "--reads", "60000", "--timeout", "100ms", "--pause", "5ms")
+        arguments = ("scan", plc.endpoint, "--units", "1", "--reads", "60000", "--timeout", "400ms", "--pause", "5ms")
         async with lineside(*arguments) as process:
             while len(plc.requests) < 150:
                 plc.asked.clear()
@@ -246,6 +246,60 @@ sources:
     label = " ".join(f"{word(1, 3, 10 + n):04X}" for n in range(3))
     assert row(said, "press/low", "holding 3 low byte", f"{low:04X}", str(low & 0xFF))
     assert row(said, "press/high", "holding 3 high byte", f"{low:04X}", str(low >> 8))
+    text = "".join(map(chr, b"".join(word(1, 3, 10 + n).to_bytes(2, "big") for n in range(3))))
     assert row(said, "press/label", "holding 10", label)
+    assert text.strip("\0 ") in said
     assert row(said, "press/total", "input 20", total)
     assert row(said, "press/door", "discrete 5", str(bit(1, 2, 5)), str(bit(1, 2, 5)))
+
+
+async def test_poll_says_which_registers_the_device_refuses(tmp_path: Path) -> None:
+    file = tmp_path / "plc.yaml"
+    points = "{ a: { table: holding, address: 0, type: uint16 }, b: { table: holding, address: 9, type: uint16 } }"
+    async with device(having(unit1={3: range(5)})) as plc:
+        source = f"{{ kind: modbus, endpoint: '{plc.endpoint}', asset: press, points: {points} }}"
+        file.write_text(f"site: hall\nsources:\n  plc: {source}\n")
+        _, said = await say("poll", str(file))
+    assert row(said, "press/a", "holding 0", f"{word(1, 3, 0):04X}", str(word(1, 3, 0)), "", "good")
+    assert row(said, "press/b", "holding 9", "", "–", "", "bad: refused by the device")
+
+
+async def test_scan_works_on_a_line_where_silence_is_all_that_a_missing_unit_gives() -> None:
+    async with device(having(unit3={3: range(10)}), framing="rtu") as plc:
+        arguments = ("--units", "1-4", "--tables", "holding", "--addresses", "0-99", *GENTLE)
+        code, said = await say("scan", plc.endpoint, *arguments)
+    assert (code, f"{plc.endpoint}: unit 3 answered" in said) == (0, True)
+    assert row(said, "3", "holding", "0…9", "10")
+
+
+MAP = "Name;Address;Data type;Unit\nActive power;40053;FLOAT32;W\nImport energy;40073;UINT32;kWh\n"
+
+
+async def test_import_csv_writes_a_profile_that_a_source_can_name(tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text(MAP)
+    profile = tmp_path / "profiles/acme/m1.yaml"
+    code, said = await say("import-csv", str(tmp_path / "map.csv"), "--out", str(profile), "--vendor", "Acme")
+    assert (code, "profile: acme/m1" in said) == (0, True)
+    (tmp_path / "site.yaml").write_text(
+        "site: hall\nsources:\n  m: { kind: modbus, endpoint: 'tcp://10.0.0.1', profile: acme/m1, asset: press }\n"
+    )
+    code, said = await say("plan", str(tmp_path / "site.yaml"))
+    assert code == 0
+    assert row(said, "m", "slow", "30s", "holding 52…53, 72…73") or row(said, "m", "slow", "30s", "holding 52…73")
+    code, said = await say("import-csv", str(tmp_path / "map.csv"), "--out", str(profile))
+    assert (code, "exists: write --force to overwrite it" in said) == (1, True)
+
+
+async def test_import_csv_prints_the_profile_where_no_file_is_named_and_every_mistake_with_its_line(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "map.csv").write_text(MAP)
+    code, said = await say("import-csv", str(tmp_path / "map.csv"))
+    assert (code, "active_power:" in said) == (0, True)
+    (tmp_path / "map.csv").write_text(MAP.replace("UINT32", "UINT33").replace("40053", "forty"))
+    code, said = await say("import-csv", str(tmp_path / "map.csv"))
+    assert code == 1
+    assert "map.csv: line 2: address:" in said
+    assert "map.csv: line 3: type:" in said
+    code, said = await say("import-csv", str(tmp_path / "none.csv"))
+    assert (code, "none.csv: No such file" in said) == (1, True)
