@@ -1,4 +1,4 @@
-"""Every shipped profile against pymodbus's server, which holds the registers of the profile's examples and no others."""
+"""Every shipped profile against pymodbus's server, which holds the registers of its examples and no others."""
 
 from pathlib import Path
 

@@ -138,6 +138,12 @@ def test_decimal_scales_round_once(raw: int, digits: int) -> None:
     assert one(holding("uint32", scale=float(f"1e-{digits}")), raw.to_bytes(4, "big"))[0] == float(f"{raw}e-{digits}")
 
 
+@given(st.integers(-(2**15), 2**15 - 1), st.floats(5e-324, 1e300))
+def test_any_scale_gives_the_product(raw: int, scale: float) -> None:
+    found, _ = one(holding("int16", scale=scale), raw.to_bytes(2, "big", signed=True))
+    assert found == pytest.approx(raw * scale, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("point", "image"),
     [
