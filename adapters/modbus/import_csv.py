@@ -115,7 +115,7 @@ def _check(rows: Sequence[Row], addressing: str, problems: list[str]) -> None:
         row.point = {"address": row.number, "table": row.table, "word_order": "big", "byte_order": "big"} | row.point
         if addressing == "reference":
             del row.point["table"]  # the number says it
-        if row.point.get("unit", "").lower() in _ENERGIES:
+        if row.cells.get("unit", "").lower() in _ENERGIES:
             row.point.setdefault("counter", True)
         try:
             configs[row.name] = PointConfig.model_validate({"addressing": addressing, **row.point})

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from adapters.modbus.checks import NO_DECIMAL, Check, raw_checks
 from adapters.modbus.plan import Block
 from adapters.modbus.point import Point, ValueType, width
+
 _BYTES: Final = frozenset({"bool", "int8", "uint8"})  # types that one byte of a register holds
 _SMALLEST: Final = 1e-15  # the smallest scale whose reciprocal is certainly exact
 _NIBBLES: Final = np.arange(0, 64, 4, dtype=np.uint64)
