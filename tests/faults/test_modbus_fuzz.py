@@ -3,11 +3,12 @@
 Seeded; LINESIDE_FUZZ=50 tries fifty times as many inputs.
 """
 
+import asyncio
 import json
 import os
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from math import inf
 from pathlib import Path
@@ -20,7 +21,9 @@ from hypothesis import strategies as st
 
 from adapters.modbus.codec import Decoder
 from adapters.modbus.examples import check_examples
+from adapters.modbus.framers import AsciiFramer, Framer, RtuFramer
 from adapters.modbus.frames import Failure, GarbageError, Read, Reply, split, transaction_of
+from adapters.modbus.import_csv import import_csv
 from adapters.modbus.locator import parse_endpoint
 from adapters.modbus.plan import Limits, plan
 from adapters.modbus.point import WORDS, Point, Table
@@ -28,7 +31,8 @@ from adapters.modbus.profile import load_profile
 from gateway.library import Library, UnknownName
 from gateway.model import Reason, bad
 from gateway.model.quality import is_usable
-from tests.integration.modbus.fault_server import Request
+from tests.integration.modbus.fault_server import Device, Framing, Request, device, with_crc
+from tests.integration.modbus.oracle import Witness
 
 TIMES = float(os.environ.get("LINESIDE_FUZZ", "1"))
 SHIPPED = Library.beside(Path("nowhere.yaml"))
@@ -106,6 +110,31 @@ def test_no_tcp_stream_breaks_the_decoder_of_frames() -> None:
 @given(st.sampled_from(READS), st.binary(max_size=600))
 def test_no_bytes_at_all_break_the_decoder_of_frames(read: Read, stream: bytes) -> None:
     check_tcp(read, stream)
+
+
+def ascii_frame(body: bytes) -> bytes:
+    """As the specification says it: colon, hexadecimal digits, the two's complement of the sum, CR LF."""
+    return b":" + (body + bytes([-sum(body) & 0xFF])).hex().upper().encode() + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("framer", "frame"), [(RtuFramer(), with_crc), (AsciiFramer(), ascii_frame)], ids=["rtu", "ascii"]
+)
+def test_no_bytes_on_a_line_break_its_framer(framer: Framer, frame: Callable[[bytes], bytes]) -> None:
+    dice = random.Random(3)
+    found = 0
+    for read, stream in streams(15_000, 3):
+        wounded_frame = mutated(frame(honest(read, 0)[6:]), dice) if dice.random() < 0.8 else stream
+        answer = framer.find(wounded_frame, read)
+        framer.only_body(wounded_frame)
+        if answer is not None:
+            body, end = answer
+            assert wounded_frame[:end].endswith(frame(body)) or isinstance(framer, AsciiFramer)
+            assert body[0] == read.unit
+            assert body[1] & 0x7F == read.table.function
+            read.answer_to_body(body, 1)
+            found += 1
+    assert found > 100
 
 
 KINDS = tuple(WORDS)
@@ -223,3 +252,41 @@ def test_no_wounded_tree_of_a_profile_gives_anything_but_a_sentence(name: str, t
     loaded = [tried(text, tmp_path, number) for number, text in enumerate(texts)]
     assert loaded.count(False) > 20
     assert loaded.count(True) > 5
+
+
+MAP = """name,address,type,unit,scale,description
+Active power,40053,float32,kW,1,Sum of all phases
+Energy import,40073,uint32,kWh,0.1,
+State,40100,uint16,,,0=IDLE 1=EXECUTE
+"""
+
+
+def test_no_register_map_gives_anything_but_a_profile_or_a_sentence() -> None:
+    dice = random.Random(6)
+    written = 0
+    for _ in range(round(2000 * TIMES)):
+        text = mutated(MAP.encode(), dice).decode("latin-1")
+        try:
+            profile = import_csv(text, "Meter")
+        except ValueError:
+            continue
+        assert isinstance(yaml.safe_load(profile), dict)
+        written += 1
+    assert written > 20
+
+
+@pytest.mark.parametrize(("framing", "pipeline", "polls"), [("tcp", 1, 150), ("tcp", 8, 150), ("rtu", 1, 4)])
+async def test_no_wounded_frame_breaks_a_source_that_polls(framing: Framing, pipeline: int, polls: int) -> None:
+    """A bus waits for real silence after each wound, so it gets few."""
+    dice = random.Random(8)
+    errors: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
+
+    def behave(plc: Device, request: Request) -> Sequence[bytes]:
+        return [mutated(request.frame(), dice) if dice.random() < 0.5 else request.frame()]
+
+    async with device(behave, framing, keep=False) as plc:
+        witness = Witness.of(plc.endpoint, timeout="10ms", pipeline=pipeline)
+        await witness.poll(round(polls * TIMES))
+        assert plc.functions.total() > polls / 2
+    assert errors == []
