@@ -190,7 +190,7 @@ async def _wind_down(gateway: Gateway) -> None:
 def board_arguments(config: Config) -> list[str]:
     """The command line of the board's process."""
     return [
-        *("--listen", config.root.board.listen),
+        *config.root.board.arguments(),
         *("--history", str(config.data_file("history.db"))),
         *("--kpi", str(config.data_file("kpi.db"))),
         *("--title", config.root.site),

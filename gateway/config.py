@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from adapters import SINKS, SOURCES, Kind
+from gateway.board.config import BoardConfig
 from gateway.document import ConfigError, Document, Problem, closest
 from gateway.fields import ByteSize, Duration, Name, Section
 from gateway.kpi.config import AssetConfig, CalendarConfig, LineConfig
@@ -72,13 +73,6 @@ class RetentionConfig(Section):
                 "minutes must stay at least as long as facts: a late fact changes the minutes it belongs to"
             )
         return self
-
-
-class BoardConfig(Section):
-    """Where the board and the API listen."""
-
-    listen: str = Field("127.0.0.1:8080", pattern=r"^\S+:\d+$")
-    enabled: bool = True
 
 
 class RootConfig(Section):
