@@ -1,6 +1,7 @@
 """Profiles: a device type as one YAML file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -85,22 +86,28 @@ def load_profile(name: str, library: Library) -> Profile:
 
 
 def _find_parent(chain: list[Path], parent: str, library: Library) -> Path:
-    document = Document.load(chain[-1])
+    """The file of a profile that the last one of a chain extends. ConfigError: there is none, or it is in the chain."""
     try:
         path = library.find("profiles", parent)
+        problem = f"{parent!r} extends this profile in turn"
     except UnknownName as exc:
-        document.report(("extends",), str(exc))
-    else:
-        if path not in chain and len(chain) < _DEEPEST:
-            return path
-        document.report(("extends",), f"{parent!r} extends this profile in turn")
-    raise ConfigError(document.problems)
+        path, problem = chain[-1], str(exc)
+    if path in chain or len(chain) == _DEEPEST:
+        document = Document.load(chain[-1])
+        document.report(("extends",), problem)
+        raise ConfigError(document.problems)
+    return path
 
 
 @lru_cache(maxsize=256)
+def _document(path: Path, mtime_ns: int) -> Document:
+    """A file as it stands there; `mtime_ns` makes an edited one a new one."""
+    return Document.load(path)
+
+
 def _parent(path: Path, mtime_ns: int) -> str | None:
-    """The name of the profile that a file extends; `mtime_ns` makes an edited file a new one."""
-    name = Document.load(path).data.get("extends")
+    """The name of the profile that a file extends."""
+    name = _document(path, mtime_ns).data.get("extends")
     return name if isinstance(name, str) else None
 
 
@@ -109,8 +116,9 @@ def _load(chain: tuple[tuple[Path, int], ...]) -> Profile:
     """The profile of files that extend one another, the farthest first; hundreds of sources share one."""
     data: dict[str, Any] = {}
     profile = None
-    for path, _ in chain:
-        document = Document.load(path)
+    for path, mtime_ns in chain:
+        document = _document(path, mtime_ns)
+        document = replace(document, problems=list(document.problems))
         data = _merge(document, data)
         profile = _validate(document, data)
     assert profile is not None

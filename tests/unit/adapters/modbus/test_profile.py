@@ -281,6 +281,14 @@ def test_what_is_wrong_in_a_child_is_told_with_its_own_line(tmp_path: Path, text
     assert told in str(caught.value)
 
 
+def test_a_name_that_is_given_twice_is_told_every_time(tmp_path: Path) -> None:
+    point = "  a: {table: input, address: 1, type: int16}\n"
+    library = written(tmp_path, HEAD + "points:\n" + point + point)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"x\.yaml:6: points\.a: is already given in line 5"):
+            load_profile("acme/x", library)
+
+
 def test_a_profile_that_extends_nothing_known_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.yaml:4: extends: no profile 'acme/z'"):
         load_profile("acme/x", written(tmp_path, HEAD + "extends: acme/z\n"))
