@@ -70,8 +70,12 @@ class Session(asyncio.Protocol):
 
     def _send(self, replies: bytes) -> None:
         if self._machine.delay_s:
-            asyncio.get_running_loop().call_later(self._machine.delay_s, self._transport.write, replies)
+            asyncio.get_running_loop().call_later(self._machine.delay_s, self._write, replies)
         else:
+            self._write(replies)
+
+    def _write(self, replies: bytes) -> None:
+        if not self._transport.is_closing():
             self._transport.write(replies)
 
     def _answer(
