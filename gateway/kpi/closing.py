@@ -126,7 +126,7 @@ class AssetBook:
         fresh = [series for column in self.columns.values() for series in column.fresh]
         first_ms = min([before.first_ms, *(int(series.time_ms[0]) for series in fresh)])
         newest_ms = max([before.newest_ms, *(int(series.time_ms[-1]) for series in fresh)])
-        horizon_ms = _horizon(before, newest_ms, presence_ms, limits.lateness_ms)
+        horizon_ms = max(before.horizon_ms, newest_ms) if presence_ms is None else presence_ms
         back = horizon_ms < before.horizon_ms
         target_ms = minute_of(horizon_ms - self.settle_ms)
         target_ms = target_ms if back else max(before.closed_ms, target_ms)
@@ -136,14 +136,12 @@ class AssetBook:
         closing = [(start_ms, target_ms - 1), (self.settled_ms, target_ms - 1), *self._dirty(store, before)]
         if first_ms < before.first_ms:
             closing.append((first_ms, before.first_ms))
-        floor_ms = max(first_ms, sealed_ms)
-        # minutes that a clock closed ahead of time are taken back: their numbers are those of time to come, nothing
-        again = [*whole_minutes(closing, floor_ms, target_ms), *self.later, (target_ms, before.closed_ms)]
-        due = whole_minutes([(start, end - 1) for start, end in again if start < end], floor_ms, FOREVER_MS)
+        due = self._due(closing, before, max(first_ms, sealed_ms), target_ms)
         part = share(due, start_ms, target_ms, limit_ms)
         rows: dict[int, tuple[Row, str]] = {}
-        for span in part.now:
-            rows |= self._rows(store, span, horizon_ms)
+        for start, end in part.now:
+            rows |= self._rows(store, (start, min(end, target_ms)), horizon_ms)
+            rows |= self._rows(store, (max(start, target_ms), end), target_ms)
         near = {role: column.tail for role, column in self.columns.items()}
         settled_ms = settled(self.model, near, {tag: c.tail for tag, c in self.sessions.items()}, horizon_ms)
         open_ms = min([part.closed_ms, *(start for start, _ in part.later)])
@@ -160,6 +158,14 @@ class AssetBook:
         times = [int(series.time_ms[0]) for column in self.columns.values() for series in column.fresh]
         start = min(times, default=None)
         return None if start is None else Progress(start, start, start, minute_of(start), minute_of(start), -FOREVER_MS)
+
+    def _due(self, closing: list[Span], before: Progress, floor_ms: int, target_ms: int) -> list[Span]:
+        """Minutes to compute: new and changed ones, what earlier commits left, and what a clock closed too early.
+
+        The last ones are taken back: their numbers are those of time to come, nothing.
+        """
+        again = [*whole_minutes(closing, floor_ms, target_ms), *self.later, (target_ms, before.closed_ms)]
+        return whole_minutes([(start, end - 1) for start, end in again if start < end], floor_ms, FOREVER_MS)
 
     def _load(self, store: Store, closed_ms: int) -> None:
         """Makes sure that everything from shortly before the open minute is in memory."""
@@ -209,13 +215,6 @@ class AssetBook:
     def keep_ms(self) -> int:
         """From when on facts are needed in memory to go on."""
         return min(self.progress.closed_ms, self.settled_ms) - _TAIL_MS if self.progress else FOREVER_MS
-
-
-def _horizon(before: Progress, newest_ms: int, presence_ms: int | None, lateness_ms: int) -> int:
-    """Up to where time has passed. It goes back only where the clock that stamps presence was put back."""
-    if presence_ms is not None and presence_ms < before.horizon_ms - lateness_ms:
-        return presence_ms
-    return max(before.horizon_ms, newest_ms if presence_ms is None else presence_ms)
 
 
 def spell(model: AssetModel, found: Segments, store: Store) -> list[SegmentRow]:
