@@ -3,9 +3,9 @@
     python -m tests.benchmarks.bench_modbus_faults [--transactions 1000000] [--rate 0.1] [--seed 1]
 
 Sixteen TCP devices at a time, with one request on its way or eight, and 48 on RTU lines, which wait for real silence
-after most faults; each with a storm of all faults, some with a limit of 20 words or one socket only. The device's values
-are a function of unit and address, so that a value from anywhere else is recognised. Prints one JSON line; fails where
-a value was wrong or where nothing came.
+after most faults; each with a storm of all faults, some with a limit of 20 words or one socket only. The values are a
+function of unit and address, so that a value from anywhere else is recognised. Prints one JSON line; fails where a
+value was wrong or where nothing came.
 """
 
 import argparse

@@ -12,6 +12,7 @@ from tests.integration.modbus.faults import KINDS, Storm, no_more_than
 from tests.integration.modbus.oracle import Judge, Witness
 
 TIMEOUT = {"timeout": "20ms"}
+PATIENT = {"timeout": "5s"}  # where every reading must come, however busy the machine is
 POLLS = {"tcp": 150, "rtu": 15}  # a bus waits for real silence
 HEALING_POLLS = 200  # of one second each on a clock that does not wait: a quarantined point is tried once a minute
 
@@ -47,14 +48,14 @@ async def test_no_fault_of_an_rtu_line_ever_makes_a_wrong_value() -> None:
 
 async def test_a_device_with_a_limit_of_20_words_gives_everything() -> None:
     async with device(no_more_than(20), keep=False) as plc:
-        witness = Witness.of(plc.endpoint, **TIMEOUT)
+        witness = Witness.of(plc.endpoint, **PATIENT)
         assert await witness.heal(HEALING_POLLS)
         assert witness.wrong == 0
 
 
 async def test_a_device_with_one_socket_serves_all_sources_of_its_units() -> None:
     async with device(one_socket=True, keep=False) as plc:
-        witnesses = [Witness.of(plc.endpoint, unit, **TIMEOUT) for unit in (1, 2, 3)]
+        witnesses = [Witness.of(plc.endpoint, unit, **PATIENT) for unit in (1, 2, 3)]
         await asyncio.gather(*(witness.poll(20) for witness in witnesses))
         assert [(w.wrong, w.failed) for w in witnesses] == [(0, 0)] * 3
         assert (plc.accepted, plc.turned_away) == (1, 0)
@@ -62,7 +63,7 @@ async def test_a_device_with_one_socket_serves_all_sources_of_its_units() -> Non
 
 async def test_the_judge_itself_sees_a_wrong_value() -> None:
     async with device(keep=False) as plc:
-        witness = Witness.of(plc.endpoint, **TIMEOUT)
+        witness = Witness.of(plc.endpoint, **PATIENT)
         witness.expected[5] += 1
         await witness.poll(3)
         assert witness.wrong == 3
