@@ -97,7 +97,6 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
     stack.push_async_callback(journal.close)
     sources = [Link(name, clock) for name in config.sources]
     consumers = [Link(name, clock) for name in ("kpi", "history", *config.sinks)]
-    health = Health(journal, clock, sources, consumers)
     starts = [("kpi", False), ("history", False), *((n, sink.from_ == "now") for n, sink in config.sinks.items())]
     await journal.open(starts, config.tags)
     history = await asyncio.to_thread(_open_history, config, journal, clock)
@@ -106,6 +105,7 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
     stack.push_async_callback(_finish, engine, "kpi", journal)
     for name, consumer in (("history", history), ("kpi", engine)):
         journal.must_reach(consumer.position(), name)
+    health = Health(journal, clock, sources, consumers, engine.refused)
     return Gateway(config, clock, journal, engine, history, health)
 
 

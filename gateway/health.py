@@ -16,6 +16,7 @@ ALIVE = Tag("gateway/alive", TagType.BOOL)
 JOURNAL_BYTES = Tag("gateway/journal_bytes", TagType.INT, "B")
 WAITING_BYTES = Tag("gateway/waiting_bytes", TagType.INT, "B")
 LOST_READINGS = Tag("gateway/lost_readings", TagType.INT)
+REFUSED_FACTS = Tag("gateway/refused_facts", TagType.INT)
 DEAD_LETTERS = Tag("gateway/dead_letters", TagType.INT)
 PEAK_RSS_BYTES = Tag("gateway/peak_rss_bytes", TagType.INT, "B")
 
@@ -40,6 +41,7 @@ class Health:
     """What the gateway knows about itself.
 
     sources, consumers  the links that `flow` keeps
+    refused             how many readings the KPI engine refused as too old
     counters            source name → what that source counts about itself, see `Source.counters`
     """
 
@@ -47,6 +49,7 @@ class Health:
     clock: Clock
     sources: Sequence[Link]
     consumers: Sequence[Link]
+    refused: Callable[[], int]
     counters: dict[str, Callable[[], Mapping[str, float]]] = field(default_factory=dict)
 
     async def report(self) -> None:
@@ -100,6 +103,7 @@ class Health:
             WAITING_BYTES: self.journal.waiting_bytes(),
             LOST_READINGS: sum(producer.lost for producer in ledger.producers),
             DEAD_LETTERS: ledger.dead_letters,
+            REFUSED_FACTS: self.refused(),
             PEAK_RSS_BYTES: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
         for link in self.sources:

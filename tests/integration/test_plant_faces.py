@@ -359,7 +359,7 @@ class Process:
         return await self.answer()
 
     async def exit_code(self) -> int:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             return await self.child.wait()
 
 
