@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
             if came:
                 held.owed.discard(transaction)
             elif transaction in held.owed:
-                text = "a reply that may have been cut short: one that was under way with it is missing"
+                text = "a reply may have been cut short, one sent with it is missing: lower `pipeline` if this goes on"
                 held.entry.settle(Failure(Reason.BAD_REPLY, text, held.reply.time_ns))
                 continue
             if held.owed:

@@ -33,7 +33,7 @@ def _address(row: Row, text: str) -> None:
     """`52`, `0x34`, `34h`, `4x0053`, `40053-40054`, `40053.7` with a bit."""
     match = re.fullmatch(r"(?:%?[A-Z]{2})?([0-9][0-9A-Fa-fxX]*h?)(?:\s*[-–]\s*\d+)?(?:[.:/](\d{1,2}))?", text)
     digits = match[1] if match else ""
-    if modicon := re.fullmatch(r"([0134])[xX](\d{4,5})", digits):
+    if modicon := re.fullmatch(r"([134])[xX](\d{4,5})", digits):
         row.number = int(modicon[1] + modicon[2])
     elif digits.lower().startswith("0x"):
         row.number = int(digits, 16)
@@ -90,6 +90,10 @@ def _scale(row: Row, text: str) -> None:
 
 
 def _divisor(row: Row, text: str) -> None:
+    """`10` for a tenth, as in the columns `divisor` and `gain` of many vendors; a fraction is a factor all the same."""
+    if "/" in text:
+        _scale(row, text)
+        return
     divisor = _number(text)
     if not divisor:
         raise ValueError("a divisor of 0 divides nothing")

@@ -70,7 +70,7 @@ async def open_serial(locator: Locator, bus: Bus) -> None:
     """Opens the port of a locator for a bus. NotConnected: says why not."""
     try:
         port = await asyncio.to_thread(_open, locator)
-    except (OSError, ValueError) as exc:  # pyserial's own error is an OSError
+    except (OSError, ValueError, termios.error) as exc:  # pyserial's own error is an OSError
         raise NotConnected(f"{locator}: {_in_words(exc, locator)}") from exc
     SerialPort(port, bus)
 
@@ -90,7 +90,7 @@ def _open(locator: Locator) -> serial.Serial:
     return port
 
 
-def _in_words(error: OSError | ValueError, locator: Locator) -> str:
+def _in_words(error: Exception, locator: Locator) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if "exclusively lock" in str(error):
         return "another program uses this port"

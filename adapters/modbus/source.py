@@ -23,7 +23,7 @@ from gateway.ports import Clock, Delivery, NotConnected, Polled
 _LOG = logging.getLogger("lineside.modbus")
 
 _SPREAD_S: Final = 5.0  # first polls come within this time at the latest
-_IN_STEP: Final = 10  # polls in time after which an overrun counts as over
+_IN_STEP: Final = 300  # polls in time after which an overrun is over: a dead unit of the line is asked more often
 
 
 def build(name: str, config: ModbusConfig, tags: TagTable, library: Library, clock: Clock) -> "ModbusSource":

@@ -116,6 +116,7 @@ def test_orders_are_understood_and_hold_for_their_row_only(tmp_path: Path, order
         ("scale", "/10", 0.1),
         ("resolution", "10^-2", 0.01),
         ("divisor", "10", 0.1),
+        ("gain", "100", 0.01),
     ],
 )
 def test_scales_of_many_spellings_are_understood(tmp_path: Path, column: str, cell: str, scale: float) -> None:
@@ -209,3 +210,8 @@ def test_whatever_stands_in_a_map_it_becomes_a_good_profile_or_is_told(
         told = []
         assert points(folder, text)
     assert all(line.startswith("line ") for line in told)
+
+
+@pytest.mark.parametrize(("cell", "address"), [("0x0034", 52), ("0x10", 16), ("0x004A", 74), ("34h", 52)])
+def test_hexadecimal_addresses_are_never_read_as_decimal(tmp_path: Path, cell: str, address: int) -> None:
+    assert points(tmp_path, f"name;address;type\na;{cell};u16\n")["a"].address == address
