@@ -20,8 +20,9 @@ def print_check(config: Config, console: Console) -> bool:
     wrong = [f"{name}: {text}" for name, section in config.sources.items() for text in section.check(config.library)]
     for text in wrong:
         console.print(text, style="red", markup=False)
+    verdict = "the examples of its profiles fail" if wrong else "ok"
     console.print(
-        f"{config.file}: ok: {len(config.sources)} sources, {len(config.tags)} tags, "
+        f"{config.file}: {verdict}: {len(config.sources)} sources, {len(config.tags)} tags, "
         f"{len(config.root.assets)} assets, {len(config.sinks)} sinks"
     )
     for name, model in models(config.root, TagTable(enumerate(config.tags))).items():

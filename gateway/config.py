@@ -198,8 +198,17 @@ def _sections(
             continue
         section = place.validate(_attribute(kinds[kind].config), data, (part, name))
         if section is not None:
-            found[name] = section
+            found[name] = _with_files(place, section, (part, name))
     return found
+
+
+def _with_files(document: Document, section: Section, path: tuple[str, str]) -> Section:
+    """The section with its files' paths counted from the config's folder; one that is not there is noted."""
+    files = {key: document.file.resolve().parent / value for key, value in section if isinstance(value, Path)}
+    for key, file in files.items():
+        if not file.is_file():
+            document.report((*path, key), f"there is no file {file}")
+    return section.model_copy(update=files)
 
 
 def _tags(document: Document, name: str, source: SourceConfig, library: Library) -> list[Tag]:

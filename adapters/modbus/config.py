@@ -144,7 +144,10 @@ class ModbusConfig(Options):
 
     def check(self, library: Library) -> list[str]:
         """What the examples of its profile say against it, one line each; for `lineside check`."""
-        return [] if self.profile is None else check_examples(load_profile(self.profile, library))
+        if self.profile is None:
+            return []
+        file = library.find("profiles", self.profile)
+        return [f"{file}: {text}" for text in check_examples(load_profile(self.profile, library))]
 
     def _tag(self, point: Point, source: str, period_s: float) -> Tag:
         return Tag(

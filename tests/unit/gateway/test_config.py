@@ -211,3 +211,14 @@ def test_the_schema_knows_every_kind_and_is_json() -> None:
     text = json.dumps(schema())
     for word in ('"modbus"', '"mqtt"', '"influxdb"', '"victoriametrics"', '"ideal_cycle_time"'):
         assert word in text
+
+
+def test_files_count_from_the_configs_folder_and_must_be_there(tmp_path: Path) -> None:
+    text = GOOD.replace("kind: victoriametrics,", "kind: influxdb, org: a, bucket: b, token_file: secrets/token,")
+    assert problems(tmp_path, text) == [
+        f"site.yaml:18: sinks.vm.token_file: there is no file {tmp_path}/secrets/token".replace(f"{tmp_path}/", "")
+    ]
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/token").write_text("t")
+    sink = load(tmp_path / "site.yaml").sinks["vm"]
+    assert sink.token_file == tmp_path / "secrets/token"  # type: ignore[attr-defined]
