@@ -73,17 +73,13 @@ async def run(config: Config, stop: asyncio.Event, watch: Watch | None = None) -
     """
     async with AsyncExitStack() as stack:
         gateway = await _build(config, SystemClock(), stack)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                _start(gateway, tasks)
-                watching = tasks.create_task(watch(gateway), name="watch") if watch else None
-                await stop.wait()
-                if watching:
-                    watching.cancel()
-                await _wind_down(gateway)
-        finally:
-            for task in gateway.source_tasks + gateway.other_tasks:
-                task.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            _start(gateway, tasks)
+            watching = tasks.create_task(watch(gateway), name="watch") if watch else None
+            await stop.wait()
+            if watching:
+                watching.cancel()
+            await _wind_down(gateway)
 
 
 async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway:

@@ -1,6 +1,6 @@
 """The spine: one durable log, a cursor per consumer, and books that say where every reading went."""
 
-from gateway.journal.accounting import Account, Ledger, NoJournal, Producer, open_readonly, read_ledger
+from gateway.journal.accounting import Account, Ledger, NoJournal, Producer, open_readonly, read_ledger, read_tags
 from gateway.journal.database import JournalError
 from gateway.journal.sqlite import SqliteJournal
 
@@ -13,4 +13,5 @@ __all__ = [
     "SqliteJournal",
     "open_readonly",
     "read_ledger",
+    "read_tags",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import apsw
 
+from gateway.model import Tag, TagTable, TagType
 from gateway.ports import Unusable
 
 
@@ -85,6 +86,13 @@ def read_ledger(db: apsw.Connection) -> Ledger:
         oldest, newest = row(db, "SELECT coalesce(min(position), 1), coalesce(max(position), 0) FROM batch")
         (dead,) = row(db, "SELECT count(*) FROM dead_letter")
     return Ledger(used_bytes(db), newest - oldest + 1, newest, dead, accounts, producers)
+
+
+def read_tags(db: apsw.Connection) -> TagTable:
+    """Every tag ever registered."""
+    columns = "id, name, type, unit, counter, modulus, period_ms, source, source_time"
+    found = rows(db, f"SELECT {columns} FROM tag ORDER BY id")
+    return TagTable((i, Tag(n, TagType(t), u, bool(c), m, p, s, bool(own))) for i, n, t, u, c, m, p, s, own in found)
 
 
 def used_bytes(db: apsw.Connection) -> int:

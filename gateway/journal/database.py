@@ -14,7 +14,7 @@ from typing import IO
 import apsw
 
 from gateway.journal.accounting import row, rows, used_bytes
-from gateway.model import Batch, Tag, TagTable, TagType
+from gateway.model import Batch, Tag
 from gateway.model.wire import Header, encode
 from gateway.ports import Outcome, Reject, Unusable
 
@@ -104,14 +104,6 @@ class Database:
         self._lock.close()
 
     # tags and consumers -------------------------------------------------------------------------------------------
-
-    def tags(self) -> TagTable:
-        """Every tag ever registered."""
-        columns = "id, name, type, unit, counter, modulus, period_ms, source, source_time"
-        found = rows(self.db, f"SELECT {columns} FROM tag ORDER BY id")
-        return TagTable(
-            (i, Tag(n, TagType(t), u, bool(c), m, p, s, bool(own))) for i, n, t, u, c, m, p, s, own in found
-        )
 
     def register(self, tags: Iterable[Tag]) -> list[tuple[int, Tag]]:
         """Ids of these definitions, new ones where a definition was not known."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import apsw
 
-from gateway.journal.accounting import Ledger, open_readonly, read_ledger, row, rows
+from gateway.journal.accounting import Ledger, open_readonly, read_ledger, read_tags, row, rows
 from gateway.journal.commit_rule import CommitRule
 from gateway.journal.database import Database, JournalError
 from gateway.journal.writer import Append, Committed, Move, Writer
@@ -38,7 +38,7 @@ class SqliteJournal:
     def __init__(self, path: Path, clock: Clock, *, commit_every_s: float = 1.0, max_bytes: int = 2 * 2**30) -> None:
         self._path, self._clock, self.max_bytes = path, clock, max_bytes
         self._database = Database(path)
-        self.tags: TagTable = self._database.tags()
+        self.tags: TagTable = read_tags(self._database.db)
         self.blocked = ""
         self._death: BaseException | None = None
         self.used_bytes = 0

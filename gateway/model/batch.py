@@ -68,10 +68,6 @@ class Batch:
         """The rows where `mask` (bool[n]) is true."""
         return Batch(self.tag[mask], self.time_ns[mask], self.value[mask], self.quality[mask], self.texts)
 
-    def with_value(self, value: NDArray[np.float64], quality: NDArray[np.uint8] | None = None) -> "Batch":
-        """The same rows with other values, and with other qualities where given."""
-        return Batch(self.tag, self.time_ns, value, self.quality if quality is None else quality, self.texts)
-
     def text(self, value: float) -> str:
         """The text that a text reading's value stands for."""
         return self.texts[int(value)]

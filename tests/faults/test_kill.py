@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from gateway.config import Config, load, models
-from gateway.journal import NoJournal, open_readonly, read_ledger
+from gateway.journal import NoJournal, open_readonly, read_ledger, read_tags
 from gateway.kpi.engine import Engine
 from gateway.kpi.intake import SESSION
-from gateway.model import GOOD, UNCERTAIN, Batch, Tag, TagTable, TagType
+from gateway.model import GOOD, UNCERTAIN, Batch, Tag, TagTable
 from gateway.model.wire import decode
 from gateway.ports import Delivery, Record
 from tests.clock import VirtualClock
@@ -194,12 +194,7 @@ async def kill_again_and_again(victim: Run, dice: random.Random) -> list[str]:
 def records(run: Run) -> tuple[TagTable, list[Record]]:
     """Everything that the journal holds."""
     db = open_readonly(run.journal)
-    tags = TagTable(
-        (i, Tag(n, TagType(t), u, bool(c), m, p, s, bool(own)))
-        for i, n, t, u, c, m, p, s, own in db.execute(
-            "SELECT id, name, type, unit, counter, modulus, period_ms, source, source_time FROM tag"
-        )
-    )
+    tags = read_tags(db)
     found = []
     for position, body in db.execute("SELECT position, body FROM batch ORDER BY position"):
         header, batch = decode(body)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -142,20 +142,28 @@ async def test_a_folder_that_cannot_be_written_is_refused_with_what_to_do(tmp_pa
     assert "Traceback" not in said
 
 
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+
+
+async def ends_in_time_beside(store: Answer, folder: Path) -> None:
+    """A gateway with a sink to this store ends within 5 s of SIGTERM."""
+    server = await asyncio.start_server(store, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sink = f'{{ vm: {{ kind: victoriametrics, url: "http://127.0.0.1:{port}" }} }}'
+    async with lineside("run", str(site(folder, METER.format(port=free_port()), sinks=sink))) as process:
+        await eventually(lambda: ingested(folder, "gateway") > 0)
+        process.send_signal(signal.SIGTERM)
+        code, _ = await ended(process, within_s=5)
+    server.close()
+    assert code == 0
+
+
 async def test_a_hanging_sink_does_not_hold_up_the_end(tmp_path: Path) -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    sink = f'{{ vm: {{ kind: victoriametrics, url: "http://127.0.0.1:{port}" }} }}'
-    async with lineside("run", str(site(tmp_path, METER.format(port=free_port()), sinks=sink))) as process:
-        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
-        process.send_signal(signal.SIGTERM)
-        code, _ = await ended(process, within_s=5)
-    server.close()
-    assert code == 0
+    await ends_in_time_beside(hang, tmp_path)
 
 
 async def test_status_tells_the_books_of_a_stopped_gateway(tmp_path: Path) -> None:
@@ -249,15 +257,7 @@ async def test_a_store_that_takes_connections_but_no_writes_does_not_hold_up_the
             await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(half_alive, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    sink = f'{{ vm: {{ kind: victoriametrics, url: "http://127.0.0.1:{port}" }} }}'
-    async with lineside("run", str(site(tmp_path, METER.format(port=free_port()), sinks=sink))) as process:
-        await eventually(lambda: ingested(tmp_path, "gateway") > 0)
-        process.send_signal(signal.SIGTERM)
-        code, _ = await ended(process, within_s=5)
-    server.close()
-    assert code == 0
+    await ends_in_time_beside(half_alive, tmp_path)
 
 
 async def test_a_disk_that_is_full_at_the_start_is_one_sentence(tmp_path: Path) -> None:
