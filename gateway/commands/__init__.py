@@ -1,0 +1,1 @@
+"""Groups of commands, one Typer app per file; `gateway.cli` puts them together."""
