@@ -14,15 +14,22 @@ from gateway.kpi.segments import Segments, classes
 
 MINUTE_MS: Final = 60_000
 _STOPS: Final = (TimeClass.IDLE, TimeClass.FAULT, TimeClass.BLOCKED, TimeClass.STARVED)
-_KINDS: Final = (*(one.label for one in TimeClass), "unplanned")
-_UNPLANNED: Final = len(TimeClass)
-_IN_PLANNED: Final = ("producing", "setup", "idle", "fault", "blocked", "starved", "unknown")
+_KINDS: Final = (
+    *("producing", "setup", "idle", "fault", "blocked", "starved"),
+    *("planned_stop", "unknown", "minor_stop", "maintenance", "unplanned"),
+)
+_UNPLANNED: Final = _KINDS.index("unplanned")
+_IN_PLANNED: Final = ("producing", "setup", "idle", "fault", "blocked", "starved", "minor_stop", "unknown")
+_OUTSIDE: Final = ("planned_stop", "maintenance", "unplanned")
 quantities: Final[tuple[str, ...]] = (
     "planned",
-    *(f"time_{name}" for name in (*_IN_PLANNED, "planned_stop", "unplanned")),
-    *("ideal_total", "ideal_good", "total", "good", "scrap", "stops"),
-    *(f"energy_{name}" for name in (*_IN_PLANNED, "planned_stop", "unplanned")),
-    *("energy", "facts", "facts_bad"),
+    *(f"time_{name}" for name in (*_IN_PLANNED, *_OUTSIDE, "order")),
+    *("ideal_total", "ideal_good", "ideal_startup", "rated_total", "takt_total"),
+    *("total", "output", "good", "scrap", "rework", "startup_scrap", "inspected", "passed"),
+    *("stops", "minor_stops", "faults"),
+    *(f"energy_{name}" for name in (*_IN_PLANNED, *_OUTSIDE)),
+    *("energy", "facts", "facts_bad", "counter_anomalies"),
+    *(f"dq_{name}" for name in ("expected", "received", "checked", "accurate", "in", "bad", "time", "live")),
 )
 """Names of the additive quantities, in their stored order: times in µs, energies in mWh, the others counts."""
 

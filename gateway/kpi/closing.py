@@ -220,7 +220,7 @@ class AssetBook:
 def spell(model: AssetModel, found: Segments, store: Store) -> list[SegmentRow]:
     """Segments with the words for class and state."""
     rows = zip(found.start_ms.tolist(), found.end_ms.tolist(), found.time_class.tolist(), found.state, strict=True)
-    return [(start, end, TimeClass(kind).label, state_text(model, state, store)) for start, end, kind, state in rows]
+    return [(start, end, TimeClass(kind).label, state_text(model, state, store), "") for start, end, kind, state in rows]
 
 
 def state_text(model: AssetModel, state: float, store: Store) -> str:

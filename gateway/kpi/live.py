@@ -97,10 +97,10 @@ class Live:
         rows = spell(model, found.segments, self.worker.store)
         if not rows:
             return {"state": None, "class": TimeClass.UNKNOWN.label, "since_ms": None, "segments": []}
-        start, _, kind, text = rows[-1]
+        start, _, kind, text, _ = rows[-1]
         if len(rows) == 1:
             start = self.worker.store.began(model.name, start, kind, text)
-        segments = [(a, b, one) for a, b, one, _ in rows]
+        segments = [(a, b, one) for a, b, one, *_ in rows]
         return {"state": text or None, "class": kind, "since_ms": start, "segments": segments}
 
     def _kw(self, name: str, now_ms: int) -> tuple[float | None, int | None]:

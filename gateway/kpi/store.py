@@ -17,12 +17,12 @@ from gateway.kpi.chunks import Chunks
 from gateway.kpi.outbox import Outbox
 from gateway.ports import Unusable
 
-SCHEMA: Final = "1"
+SCHEMA: Final = "2"
 COLUMNS: Final = ", ".join(quantities)
 Row = tuple[int, ...]
 """One int per quantity, in the order of `quantities`."""
-SegmentRow = tuple[int, int, str, str]
-"""from_ms, to_ms, class, state."""
+SegmentRow = tuple[int, int, str, str, str]
+"""from_ms, to_ms, class, state, reason."""
 
 
 class StoreError(Unusable):
@@ -61,12 +61,14 @@ def connect(path: Path) -> apsw.Connection:
     except apsw.Error as exc:
         raise StoreError(f"cannot open {path}: {exc}; check the folder's owner and free space") from exc
     if found != (SCHEMA,):
-        raise StoreError(f"{path} has schema {found}, this Lineside knows {SCHEMA}: run the version that wrote it")
+        known = f"this Lineside knows {SCHEMA}"
+        wrote = f"{path} has schema {found[0]}, {known}" if found else f"{path} names no schema, {known}"
+        raise StoreError(f"{wrote}: run the version that wrote it, or move it away to begin anew from the journal")
     return db
 
 
 def _schema() -> str:
-    text = files("gateway.kpi").joinpath("schema_v1.sql").read_text()
+    text = files("gateway.kpi").joinpath("schema_v2.sql").read_text()
     columns = ", ".join(f"{name} INTEGER NOT NULL" for name in quantities)
     # a new file goes on above the seqs of one that was moved away, which the journal would ignore as seen
     first_seq = time.time_ns() // 1_000_000
@@ -151,6 +153,11 @@ class Store:
         """Records what an asset is from a time on."""
         self.db.execute("INSERT OR REPLACE INTO model VALUES (?,?,?,?)", (asset, valid_from_ms, digest, text))
 
+    def add_audit(self, at_ms: int, kind: str, owner: str, by: str, detail: str) -> None:
+        """Notes what changed numbers that were final, or who asked for it."""
+        sql = "INSERT INTO audit (at_ms, kind, owner, by, detail) VALUES (?,?,?,?,?)"
+        self.db.execute(sql, (at_ms, kind, owner, by, detail))
+
     # buckets --------------------------------------------------------------------------------------------------------
 
     def minutes(self, owner: str, first: int, last: int) -> dict[int, tuple[Row, int]]:
@@ -194,14 +201,14 @@ class Store:
         """Puts these segments in place of what the range held; neighbours that are alike are joined."""
         sql = "SELECT coalesce(max(from_ms), ?2) FROM segment WHERE asset = ?1 AND from_ms < ?2"
         (floor,) = self.rows(sql, (asset, from_ms))[0]
-        columns = "from_ms, to_ms, class, state"
+        columns = "from_ms, to_ms, class, state, reason"
         sql = f"SELECT {columns} FROM segment WHERE asset = ? AND from_ms BETWEEN ? AND ? AND to_ms >= ?"
         old: list[SegmentRow] = self.rows(sql, (asset, floor, to_ms, from_ms))
-        left = [(start, min(end, from_ms), kind, state) for start, end, kind, state in old if start < from_ms]
-        right = [(max(start, to_ms), end, kind, state) for start, end, kind, state in old if end > to_ms]
+        left = [(row[0], min(row[1], from_ms), *row[2:]) for row in old if row[0] < from_ms]
+        right = [(max(row[0], to_ms), *row[1:]) for row in old if row[1] > to_ms]
         self.db.executemany("DELETE FROM segment WHERE asset = ? AND from_ms = ?", [(asset, row[0]) for row in old])
         rows = joined([*left, *found, *right])
-        self.db.executemany("INSERT OR REPLACE INTO segment VALUES (?,?,?,?,?)", [(asset, *row) for row in rows])
+        self.db.executemany("INSERT OR REPLACE INTO segment VALUES (?,?,?,?,?,?)", [(asset, *row) for row in rows])
 
     def open_run(self, asset: str, classes: Sequence[str]) -> int | None:
         """When the unbroken run of segments of these classes began that reaches to the newest segment."""
@@ -223,11 +230,11 @@ class Store:
 
 
 def joined(segments: Iterable[SegmentRow]) -> list[SegmentRow]:
-    """Touching neighbours of one class and state become one segment."""
+    """Touching neighbours of one class, state and reason become one segment."""
     rows: list[SegmentRow] = []
-    for start, end, kind, state in segments:
-        if rows and rows[-1][1] == start and rows[-1][2:] == (kind, state):
-            rows[-1] = (rows[-1][0], end, kind, state)
-        elif end > start:
-            rows.append((start, end, kind, state))
+    for row in segments:
+        if rows and rows[-1][1] == row[0] and rows[-1][2:] == row[2:]:
+            rows[-1] = (rows[-1][0], *row[1:])
+        elif row[1] > row[0]:
+            rows.append(row)
     return rows

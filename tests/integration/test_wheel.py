@@ -14,7 +14,7 @@ CONFIG = Path("configs/demo.yaml")
 _FILES = """
 from importlib.resources import files
 wanted = ["gateway.board/static/index.html", "configs/packs/vietnam.yaml", "gateway.journal/schema_v1.sql",
-          "gateway.kpi/schema_v1.sql", "gateway.history/schema_v1.sql"]
+          "gateway.kpi/schema_v2.sql", "gateway.history/schema_v1.sql"]
 print([(files(name.partition("/")[0]) / name.partition("/")[2]).is_file() for name in wanted])
 """
 

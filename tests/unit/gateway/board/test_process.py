@@ -85,7 +85,7 @@ def stored_plant(path: Path) -> None:
     """A kpi.db with one machine's shift, 30 minutes of it as energy and counts of one hour, shift and day."""
     with connect(path) as db:
         rows = [("press-01", a, b, c, "EXECUTE" if c == "producing" else "") for a, b, c in spans(1, "fault")]
-        db.executemany("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO segment VALUES (?, ?, ?, ?, ?, '')", rows)
         sums = {"planned": 10_000_000, "time_producing": 8_000_000, "ideal_total": 7_200_000, "ideal_good": 7_000_000}
         sums |= {"time_fault": 2_000_000, "total": 72, "good": 70, "scrap": 2, "energy": 5_000_000}
         sums |= {"energy_producing": 4_500_000, "energy_fault": 500_000}

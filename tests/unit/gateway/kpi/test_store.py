@@ -34,7 +34,7 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path / "kpi.db")
-    store.put(schema="2")
+    store.put(schema="3")
     store.close()
     with pytest.raises(StoreError, match="schema"):
         Store(tmp_path / "kpi.db")
@@ -71,9 +71,9 @@ def test_segments_are_the_same_in_whatever_pieces_they_were_written(writes: list
     truth = np.full(45, "", dtype="<U1")
     for start, length, kind in writes:
         truth[start : start + length] = kind
-        store.replace_segments("press", start, start + length, [(start, start + length, kind, kind)])
-    found = store.rows("SELECT from_ms, to_ms, class, state FROM segment ORDER BY from_ms")
-    assert found == joined((n, n + 1, str(kind), str(kind)) for n, kind in enumerate(truth) if kind)
+        store.replace_segments("press", start, start + length, [(start, start + length, kind, kind, kind)])
+    found = store.rows("SELECT from_ms, to_ms, class, state, reason FROM segment ORDER BY from_ms")
+    assert found == joined((n, n + 1, str(kind), str(kind), str(kind)) for n, kind in enumerate(truth) if kind)
     store.close()
 
 

@@ -1,6 +1,6 @@
--- kpi.db, version 1. Any SQLite reader may open it; only the engine writes.
+-- kpi.db, version 2. Any SQLite reader may open it; only the engine writes.
 -- {quantities} stands for the columns of gateway.kpi.buckets.quantities, each INTEGER NOT NULL: µs, counts, mWh.
--- Where a column is called `asset`, rows of `line/<line>` and `site/<site>` stand beside those of assets.
+-- Where a column is called `asset`, rows of `line/<line>`, `area/<area>` and `site/<site>` stand beside those of assets.
 -- A window is final when progress.final_ms has passed its end.
 -- revision: NULL while the window is open, 0 when it was first published, then one more with each change.
 
@@ -26,8 +26,30 @@ CREATE TABLE fact (
 );
 CREATE TABLE text (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
 
+-- what people and order systems say about a stretch of time; kind: stop, planned, order or product
+CREATE TABLE interval (
+    asset TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
+    value TEXT NOT NULL, revision INTEGER NOT NULL, usable INTEGER NOT NULL,
+    PRIMARY KEY (asset, id)
+) WITHOUT ROWID;
+
+-- what people booked, every revision
+CREATE TABLE entry (
+    asset TEXT NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL, kind TEXT NOT NULL,
+    from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, usable INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (id, revision)
+) WITHOUT ROWID;
+CREATE INDEX entry_time ON entry (asset, from_ms);
+
+-- what changed numbers that were final, and who asked for it
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL,
+    by TEXT NOT NULL, detail TEXT NOT NULL
+);
+
 CREATE TABLE segment (
     asset TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, class TEXT NOT NULL, state TEXT NOT NULL,
+    reason TEXT NOT NULL,
     PRIMARY KEY (asset, from_ms)
 ) WITHOUT ROWID;
 
@@ -35,6 +57,16 @@ CREATE TABLE minute (
     asset TEXT NOT NULL, minute INTEGER NOT NULL, {quantities},
     revision INTEGER NOT NULL, final INTEGER NOT NULL, model TEXT NOT NULL,
     PRIMARY KEY (asset, minute)
+) WITHOUT ROWID;
+-- the minutes of an asset that knows its products or orders, split by them; a minute is the sum of its slices
+CREATE TABLE slice (
+    asset TEXT NOT NULL, minute INTEGER NOT NULL, product TEXT NOT NULL, order_id TEXT NOT NULL, {quantities},
+    PRIMARY KEY (asset, minute, product, order_id)
+) WITHOUT ROWID;
+CREATE TABLE slice_day (
+    asset TEXT NOT NULL, business_date TEXT NOT NULL, product TEXT NOT NULL, order_id TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, {quantities},
+    PRIMARY KEY (asset, business_date, product, order_id)
 ) WITHOUT ROWID;
 CREATE TABLE quarter (
     asset TEXT NOT NULL, quarter INTEGER NOT NULL, {quantities},
@@ -55,6 +87,18 @@ CREATE TABLE shift (
     from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, {quantities},
     revision INTEGER,
     PRIMARY KEY (asset, business_date, shift)
+) WITHOUT ROWID;
+
+-- sums of the days of a week (from Monday on, named by its date) and of a month, kept from when they are over
+CREATE TABLE week (
+    asset TEXT NOT NULL, monday TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, {quantities},
+    revision INTEGER,
+    PRIMARY KEY (asset, monday)
+) WITHOUT ROWID;
+CREATE TABLE month (
+    asset TEXT NOT NULL, month TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, {quantities},
+    revision INTEGER,
+    PRIMARY KEY (asset, month)
 ) WITHOUT ROWID;
 
 -- results on their way to the journal: the batch's tag ids are those of outbox_tag
