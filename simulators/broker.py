@@ -15,29 +15,60 @@ STOP_WITHIN_S = 5.0
 POLL_S = 0.02
 
 
+class Broker:
+    """A broker (MQTT 3.1.1, no password: loopback only); what it has promised to deliver survives its restarts.
+
+    folder  where sessions, retained messages and `nats-server.log` live; a later broker continues from it
+    """
+
+    def __init__(self, folder: Path, host: str, port: int) -> None:
+        self.host, self.port, self._log_file = host, port, folder / "nats-server.log"
+        self._command = [
+            *_dies_with_parent(),
+            str(_executable()),
+            "-c",
+            str(_configure(folder, host, port, self._log_file)),
+        ]
+        self._server: Process | None = None
+
+    async def start(self) -> None:
+        """Returns once it accepts connections. OSError: it did not get ready."""
+        self._server = await asyncio.create_subprocess_exec(
+            *self._command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+        )
+        await _until_ready(self._server, self.host, self.port, self._log_file)
+
+    async def stop(self) -> None:
+        """Ends it; safe to call in any state."""
+        if self._server:
+            await _stop(self._server)
+
+
 @asynccontextmanager
-async def mqtt_broker(folder: Path, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """Run a broker (MQTT 3.1.1, no password: loopback only) while the context is open.
+async def running_broker(folder: Path, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[Broker]:
+    """Run a broker while the context is open.
 
     Args:
-        folder: where sessions, retained messages and `nats-server.log` live; a later broker continues from it.
+        folder: see `Broker`.
         port: the MQTT port; 0 takes a free one.
         host: the address to listen on.
-
-    Yields:
-        The MQTT port, once the broker accepts connections.
 
     Raises:
         FileNotFoundError: nats-server is not installed. OSError: the port is in use, or the server did not get ready.
     """
-    mqtt_port, log_file = free_port(host, port), folder / "nats-server.log"
-    command = [*_dies_with_parent(), str(_executable()), "-c", str(_configure(folder, host, mqtt_port, log_file))]
-    server = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    broker = Broker(folder, host, free_port(host, port))
     try:
-        await _until_ready(server, host, mqtt_port, log_file)
-        yield mqtt_port
+        await broker.start()
+        yield broker
     finally:
-        await _stop(server)
+        await broker.stop()
+
+
+@asynccontextmanager
+async def mqtt_broker(folder: Path, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[int]:
+    """The same, for those who need its port only."""
+    async with running_broker(folder, port, host) as broker:
+        yield broker.port
 
 
 def free_port(host: str = "127.0.0.1", port: int = 0) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from simulators.faults import Fault, FaultRule, Kind, Targets, faults
 
-_SAY_NOTHING = frozenset({Kind.SILENCE, Kind.REBOOT, Kind.REPLACED_METER, Kind.DEAD_METER})
+SAY_NOTHING = frozenset({Kind.SILENCE, Kind.REBOOT, Kind.REPLACED_METER, Kind.DEAD_METER})
 _SET_BACK = frozenset({Kind.REBOOT, Kind.REPLACED_METER})
 _COUNTING = _SET_BACK | {Kind.DEAD_METER}
 
@@ -30,6 +30,7 @@ class FaultBoard:
         self._next = next(self._coming, None)
         self._open: dict[str, list[Fault]] = {}
         self._history: dict[str, list[Fault]] = {}  # of what changes counters for good
+        self._latest: dict[tuple[str, Kind], Fault] = {}
         self._book = book
 
     def active(self, target: str, now_ms: int) -> list[Fault]:
@@ -45,6 +46,11 @@ class FaultBoard:
         """The fault of this kind that goes on, the newest one."""
         return next((fault for fault in reversed(self.active(target, now_ms)) if fault.kind is kind), None)
 
+    def latest(self, target: str, kind: Kind, now_ms: int) -> Fault | None:
+        """The newest fault of this kind, whether it goes on or is over."""
+        self._advance(now_ms)
+        return self._latest.get((target, kind))
+
     @property
     def next_ms(self) -> int | None:
         """When the next fault begins; None: never again."""
@@ -52,7 +58,7 @@ class FaultBoard:
 
     def silent(self, target: str, now_ms: int) -> bool:
         """Whether a device says nothing at all now; what it would have said is never said."""
-        return any(fault.kind in _SAY_NOTHING for fault in self.active(target, now_ms))
+        return any(fault.kind in SAY_NOTHING for fault in self.active(target, now_ms))
 
     def shown(self, target: str, now_ms: int, value: float, value_at: Callable[[int], float]) -> float:
         """What a counter of this device shows.
@@ -96,6 +102,7 @@ class FaultBoard:
         while self._next and self._next.from_ms <= now_ms:
             fault, self._next = self._next, next(self._coming, None)
             self._open.setdefault(fault.on, []).append(fault)
+            self._latest[fault.on, fault.kind] = fault
             if fault.kind in _COUNTING:
                 self._history.setdefault(fault.on, []).append(fault)
             if self._book:
