@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.kpi.asset import Binding
-from gateway.kpi.counters import count_increments, energy_increments
+from gateway.kpi.counters import Anomaly, booked_increments, count_increments, energy_increments
 from gateway.kpi.facts import Series
 
 PARTS = Binding("total", 1, "counter", 65536)
@@ -20,12 +20,54 @@ def metered(*readings: float, binding: Binding = METER) -> list[int]:
     return energy_increments(Series.of(np.arange(len(readings)) * 1000, readings), binding).step.tolist()
 
 
+def strange(*readings: float, binding: Binding = PARTS, ideal_us: int | None = None, seconds: float = 1.0) -> list[int]:
+    times = np.arange(len(readings)) * round(seconds * 1000)
+    series = Series.of(times, readings)
+    found = energy_increments(series, binding) if binding is METER else count_increments(series, binding, ideal_us)
+    return found.anomaly.tolist()
+
+
 def test_tv28_a_counter_that_wraps_rolled_over() -> None:
     assert counted(65530, 4, seconds=440, ideal_us=1_000_000) == [0, 10]  # up to 1,000 are plausible
+    assert strange(65530, 4, seconds=440, ideal_us=1_000_000) == [Anomaly.NONE, Anomaly.ROLLED_OVER]
 
 
 def test_tv28_a_counter_that_falls_further_was_reset() -> None:
     assert counted(500, 3, seconds=440, ideal_us=1_000_000) == [0, 3]
+    assert strange(500, 3, seconds=440, ideal_us=1_000_000) == [Anomaly.NONE, Anomaly.RESET]
+
+
+def test_a_counter_that_was_replaced_by_a_used_one_sets_a_new_base() -> None:
+    no_modulus = Binding("total", 1, "counter")
+    assert counted(41_000, 38_000, 38_002, binding=no_modulus) == [0, 0, 2]
+    assert strange(41_000, 38_000, 38_002, binding=no_modulus) == [0, Anomaly.REPLACED, 0]
+    assert counted(41_000, 38_000, 38_002, binding=no_modulus, ideal_us=1_000_000) == [0, 0, 2]
+    assert strange(41_000, 38_000, binding=no_modulus, ideal_us=1_000_000) == [0, Anomaly.IMPLAUSIBLE]
+    assert counted(41_000, 45_000, 45_001, ideal_us=1_000_000) == [0, 0, 1]
+
+
+def test_a_shortest_cycle_of_the_counter_goes_before_the_ideal_time() -> None:
+    fast = Binding("total", 1, "counter", min_cycle_us=1000)
+    assert counted(10, 5_010, ideal_us=1_000_000, binding=fast) == [0, 5_000]
+    assert counted(10, 90_010, ideal_us=1_000_000, binding=fast) == [0, 0]
+
+
+def test_increments_count_as_they_are_from_the_first_one_on() -> None:
+    added = Binding("good", 1, "increment")
+    assert counted(12, 3, 0, np.nan, 4, binding=added) == [12, 3, 0, 4]
+    assert counted(500, 3, 700, -2, binding=added, ideal_us=1_000_000) == [500, 3, 0, 0]
+    assert strange(500, 3, 700, -2, binding=added, ideal_us=1_000_000) == [0, 0, *[Anomaly.IMPLAUSIBLE] * 2]
+
+
+def test_each_pulse_is_one_part_also_within_one_millisecond() -> None:
+    both = Series.of([5, 5, 9, 11], [1.0, 7.0, 0.0, 1.0], seq=[3, 4, 0, 0])
+    found = count_increments(both, Binding("total", 1, "pulse"), 1_000_000)
+    assert found.step.tolist() == [1, 1, 0, 1]
+    assert not found.anomaly.any()
+
+
+def test_bookings_keep_their_sign() -> None:
+    assert booked_increments(Series.of([1, 2], [5.0, -3.0])).step.tolist() == [5, -3]
 
 
 def test_without_an_ideal_time_half_the_modulus_decides() -> None:
@@ -84,5 +126,17 @@ def test_too_few_readings_grow_by_nothing(readings: tuple[float, ...]) -> None:
     assert grown.at(np.array([0, 10])).tolist() == [0, 0]
 
 
-def test_garbage_beyond_any_register_does_not_overflow() -> None:
-    assert counted(10, 1e300, 12, ideal_us=1_000_000) == [0, 0, 12]
+def test_a_meter_that_was_replaced_by_a_used_one_sets_a_new_base() -> None:
+    assert metered(1000.0, 800.0, 801.0, binding=Binding("energy", 2, "counter", 0, 1e6)) == [0, 0, 1_000_000]
+    assert strange(40_000.0, 39_000.0, binding=METER) == [0, Anomaly.REPLACED]
+
+
+@pytest.mark.parametrize("garbage", [1e300, 1e308, -1e308])
+def test_garbage_beyond_any_register_neither_overflows_nor_counts(garbage: float) -> None:
+    assert counted(10, garbage, 12, ideal_us=1_000_000) == [0, 0, 12 if garbage > 0 else 0]
+    for step in (*metered(10.0, garbage, 12.0), *counted(10, garbage, 12)):
+        assert abs(step) <= 10**15
+
+
+def test_garbage_of_a_meter_is_flagged() -> None:
+    assert strange(10.0, 1e308, binding=METER) == [0, Anomaly.IMPLAUSIBLE]
