@@ -2,17 +2,18 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
 from gateway.kpi.calendar import Calendar
 
 COUNTS: Final = ("total", "good", "scrap")
+MORE_COUNTS: Final = ("rework", "inspected", "passed")
 ALIVE: Final = "alive"
-FACT_ROLES: Final = ("state", *COUNTS, "energy", ALIVE)
-"""Roles whose readings are kept as facts; `power` is shown live only."""
+POWER: Final = "power"
 
 
 class TimeClass(IntEnum):
@@ -26,11 +27,17 @@ class TimeClass(IntEnum):
     STARVED = 5
     PLANNED_STOP = 6
     UNKNOWN = 7
+    MINOR_STOP = 8
+    MAINTENANCE = 9
 
     @property
     def label(self) -> str:
         """The word for it in tables and stores."""
         return self.name.lower()
+
+
+STOPS: Final = (TimeClass.IDLE, TimeClass.FAULT, TimeClass.BLOCKED, TimeClass.STARVED)
+"""Classes that make a stop; a short one becomes MINOR_STOP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,12 @@ class Hold:
 class Binding:
     """One role of an asset, bound to a tag.
 
-    kind         `level` or `counter`
-    modulus      a counter rolls over at this value of the tag; 0: never
-    scale_to_si  the tag's value × this = parts (counts), mWh (energy), W (power)
-    is_text      the value of a fact is `text_code(text)`
+    kind          `level`, `counter`, `increment` (each reading is an amount) or `pulse` (each non-zero one is a part)
+    modulus       a counter rolls over at this value of the tag; 0: never
+    scale_to_si   the tag's value × this = parts (counts), mWh (energy), W (power)
+    is_text       the value of a fact is `text_code(text)`
+    min_cycle_us  parts follow each other no faster than this; 0: twice the ideal speed is the limit
+    moves_ms      of a counter that makes the state: 1 while two growths are no further apart than this, else 0
     """
 
     role: str
@@ -67,16 +76,39 @@ class Binding:
     is_text: bool = False
     hold: Hold = Hold(polled=False)
     tag_name: str = ""
+    min_cycle_us: int = 0
+    moves_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StateRule:
+    """A value of `role` in [low, high] means `time_class`; with `bit` ≥ 0: this bit of the value is 1.
+
+    label  what the state is called where the value itself says little; "": as the source wrote it
+    """
+
+    role: str
+    time_class: TimeClass
+    low: float = -math.inf
+    high: float = math.inf
+    bit: int = -1
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AssetModel:
     """Everything that turns an asset's facts into numbers.
 
-    state_map       raw state → class: the text itself, or a number as `number_text` writes it
-    ideal_cycle_us  ideal time per part, None where the user gave none
-    target_per_h    good parts wanted per planned hour, None where neither target nor ideal time is known
-    hash            of everything that changes a number, see `fingerprint`
+    state_map         raw state of the role `state` → class: the text itself, or a number as `number_text` writes it
+    state_rules       for what the map does not say, the first that fits decides; roles `state`, or `state.1` …
+    ideal_cycle_us    ideal time per part, None where the user gave none
+    ideal_by_product  product → ideal time per part on this asset, which goes before `ideal_cycle_us`
+    minor_stop_ms     a stop that is shorter is a minor stop; 0: none is
+    reasons           reason code (`mechanical/bearing`) → class that it gives a stop
+    target_per_h      good parts wanted per planned hour, None where neither target nor ideal time is known
+    rated_per_h       parts per hour that the equipment is rated for
+    takt_us           time per part that the demand leaves
+    hash              of everything that changes a number, see `fingerprint`
     """
 
     name: str
@@ -87,11 +119,28 @@ class AssetModel:
     target_per_h: float | None = None
     line: str = ""
     hash: str = ""
+    state_rules: tuple[StateRule, ...] = ()
+    ideal_by_product: Mapping[str, int] = field(default_factory=dict)
+    minor_stop_ms: int = 0
+    reasons: Mapping[str, TimeClass] = field(default_factory=dict)
+    rated_per_h: float | None = None
+    takt_us: int | None = None
 
 
 def number_text(value: float) -> str:
     """A numeric state as the state map writes it: `3`, `2.5`."""
     return f"{value:.15g}"
+
+
+def fact_roles(model: AssetModel) -> tuple[str, ...]:
+    """Roles whose readings are kept as facts; `power` is shown live only."""
+    return tuple(role for role in model.bindings if role != POWER)
+
+
+def state_roles(model: AssetModel) -> tuple[str, ...]:
+    """Roles that make the state: `state`, or `state.1`, `state.2` … in the order of their numbers."""
+    found = [role for role in model.bindings if role.partition(".")[0] == "state"]
+    return tuple(sorted(found, key=lambda role: int(role.partition(".")[2] or 0)))
 
 
 def describe(model: AssetModel) -> str:
@@ -109,8 +158,27 @@ def _content(model: AssetModel) -> dict[str, object]:
         "asset": model.name,
         "roles": {role: _binding(binding) for role, binding in model.bindings.items()},
         "states": {raw: time_class.label for raw, time_class in model.state_map.items()},
+        "rules": [rule_fields(rule) for rule in model.state_rules],
         "ideal_cycle_us": model.ideal_cycle_us,
+        "ideal_by_product": dict(model.ideal_by_product),
+        "minor_stop_ms": model.minor_stop_ms,
+        "reasons": {code: time_class.label for code, time_class in model.reasons.items()},
+        "rated_per_h": model.rated_per_h,
+        "takt_us": model.takt_us,
         "calendar": model.calendar.describe(),
+    }
+
+
+def rule_fields(rule: StateRule) -> dict[str, object]:
+    """A rule in JSON's types; ends that are open are null."""
+    low, high = (None if math.isinf(end) else end for end in (rule.low, rule.high))
+    return {
+        "role": rule.role,
+        "class": rule.time_class.label,
+        "low": low,
+        "high": high,
+        "bit": rule.bit,
+        "label": rule.label,
     }
 
 
@@ -122,9 +190,11 @@ def _binding(binding: Binding) -> dict[str, object]:
         "scale": binding.scale_to_si,
         "polled_ms": binding.hold.period_ms if binding.hold.polled else None,
         "source_time": binding.hold.source_time,
+        "min_cycle_us": binding.min_cycle_us,
+        "moves_ms": binding.moves_ms,
     }
 
 
 def is_timed(model: AssetModel) -> bool:
     """Whether planned time is counted: an asset with nothing but meters has none."""
-    return any(role in model.bindings for role in ("state", *COUNTS))
+    return bool(state_roles(model)) or any(role in model.bindings for role in COUNTS)

@@ -1,6 +1,6 @@
 """What the worker keeps in memory of each owner's facts: the newest ones, and what kpi.db does not have yet."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy as np
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.buckets import Buckets, buckets
 from gateway.kpi.facts import FOREVER_MS, Series, merge, merge_all, since, slice_with_neighbours, touched
-from gateway.kpi.segments import PROOF_GAP_MS, Segments, segments
+from gateway.kpi.intervals import Interval
+from gateway.kpi.segments import Segments, reach_ms, segments
 from gateway.kpi.store import Store
 
 Span = tuple[int, int]
@@ -25,18 +26,21 @@ class Derived:
 
 
 def derive(
-    model: AssetModel, facts: Mapping[str, Series], sessions: Mapping[int, Series], span: Span, horizon_ms: int
+    model: AssetModel,
+    facts: Mapping[str, Series],
+    sessions: Mapping[int, Series],
+    span: Span,
+    horizon_ms: int,
+    intervals: Sequence[Interval] = (),
 ) -> Derived:
     """The one calculation path: live, stored and recomputed numbers all come from here.
 
-    facts, sessions  all that the range depends on; more does not matter
+    facts, intervals, sessions  all that the range depends on; more does not matter
     """
-    # facts and session prove life over a gap, so they are needed that far beyond the range
-    wide = (span[0] - PROOF_GAP_MS, span[1] + PROOF_GAP_MS)
+    wide = (span[0] - reach_ms(model), span[1] + reach_ms(model))
     near = {role: slice_with_neighbours(series, *wide) for role, series in facts.items()}
-    state = model.bindings.get("state")
-    session = sessions.get(state.hold.session, Series.empty()) if state else Series.empty()
-    found = segments(model, near, slice_with_neighbours(session, *wide), *span, horizon_ms)
+    present = {tag: slice_with_neighbours(series, *wide) for tag, series in sessions.items()}
+    found = segments(model, near, intervals, present, *span, horizon_ms)
     return Derived(found, buckets(model, found, near, *span))
 
 

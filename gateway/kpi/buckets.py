@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.kpi.asset import COUNTS, FACT_ROLES, AssetModel, TimeClass, is_timed
+from gateway.kpi.asset import COUNTS, STOPS, AssetModel, TimeClass, fact_roles, is_timed
 from gateway.kpi.counters import count_increments, energy_increments
 from gateway.kpi.facts import Series
-from gateway.kpi.segments import Segments, classes
+from gateway.kpi.segments import Segments
 
 MINUTE_MS: Final = 60_000
-_STOPS: Final = (TimeClass.IDLE, TimeClass.FAULT, TimeClass.BLOCKED, TimeClass.STARVED)
+_STOPPED: Final = np.array([*STOPS, TimeClass.MINOR_STOP], np.int8)
 _KINDS: Final = (
     *("producing", "setup", "idle", "fault", "blocked", "starved"),
     *("planned_stop", "unknown", "minor_stop", "maintenance", "unplanned"),
@@ -72,7 +72,7 @@ def buckets(asset: AssetModel, segs: Segments, facts: Mapping[str, Series], from
     found = _counts(asset, facts, minutes) | _times_and_energy(asset, segs, facts, plan, minutes)
     found["facts"], unusable = _facts(asset, facts, minutes)
     found["facts_bad"] += unusable
-    found["stops"] = minutes.sum(_stop_starts(asset, facts, plan))
+    found["stops"] = minutes.sum(_stop_starts(segs, plan))
     return Buckets(minutes.minute, np.array([found.get(name, minutes.zeros) for name in quantities], np.int64))
 
 
@@ -127,8 +127,8 @@ def _facts(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many facts there were, and how many of them were not usable."""
     every, unusable = minutes.zeros, minutes.zeros
-    for role in FACT_ROLES:
-        if role in asset.bindings and role in facts:
+    for role in fact_roles(asset):
+        if role in facts:
             every = every + minutes.sum(facts[role].time_ms)
             unusable = unusable + minutes.sum(facts[role].time_ms[~facts[role].usable])
     return every, unusable
@@ -168,13 +168,9 @@ def _times_and_energy(
     return found
 
 
-def _stop_starts(asset: AssetModel, facts: Mapping[str, Series], plan: NDArray[np.int64]) -> NDArray[np.int64]:
-    """When, inside planned time, a state that is a stop followed one that is none."""
-    states = facts.get("state")
-    if states is None or "state" not in asset.bindings:
-        return np.zeros(0, np.int64)
-    times = states.time_ms[states.usable]
-    stopped = np.isin(classes(asset, states.value[states.usable]), _STOPS)
-    started: NDArray[np.int64] = times[1:][stopped[1:] & ~stopped[:-1]]
+def _stop_starts(segs: Segments, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """When, inside planned time, a stop followed a state that is none."""
+    begins = np.isin(segs.time_class, _STOPPED) & ~np.isin(segs.before, [*_STOPPED, TimeClass.UNKNOWN])
+    started = segs.start_ms[begins]
     planned: NDArray[np.bool_] = np.searchsorted(plan, started, "right") % 2 == 1
     return started[planned]

@@ -5,22 +5,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from gateway.kpi.asset import FACT_ROLES, AssetModel, TimeClass, number_text
+from gateway.kpi.asset import STOPS, AssetModel, TimeClass, fact_roles
 from gateway.kpi.backlog import share
 from gateway.kpi.book import Column, Derived, Span, derive
 from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.facts import FOREVER_MS, Series, since
 from gateway.kpi.model import ModelHistory
 from gateway.kpi.posting import minute_of, whole_minutes
-from gateway.kpi.segments import POLLS_HELD, PROOF_GAP_MS, Segments, settled
+from gateway.kpi.segments import POLLS_HELD, PROOF_GAP_MS, Segments, reach_ms, settled
+from gateway.kpi.states import state_text
 from gateway.kpi.store import Progress, Row, SegmentRow, Store
 
 _log = logging.getLogger("lineside.kpi")
 SETTLE_MS: Final = 5000
 _TAIL_MS: Final = 4 * MINUTE_MS
-_STOPS: Final = tuple(one.label for one in (TimeClass.IDLE, TimeClass.FAULT, TimeClass.BLOCKED, TimeClass.STARVED))
+_STOPS: Final = tuple(one.label for one in (*STOPS, TimeClass.MINOR_STOP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,10 @@ class AssetBook:
     ) -> "AssetBook":
         """The book of an asset as kpi.db left it."""
         model = history.current
-        roles = {role for one in history.models for role in one.bindings if role in FACT_ROLES}
-        columns: dict[str, Column] = {role: Column(model.name, role) for role in FACT_ROLES if role in roles}
+        columns = {role: Column(model.name, role) for one in history.models for role in fact_roles(one)}
         longest = max((binding.hold.period_ms for binding in model.bindings.values()), default=0)
-        settled_ms = progress.horizon_ms - max(PROOF_GAP_MS, POLLS_HELD * longest) if progress else -FOREVER_MS
+        open_ms = max(reach_ms(model), POLLS_HELD * longest)
+        settled_ms = progress.horizon_ms - open_ms if progress else -FOREVER_MS
         return AssetBook(history, columns, sessions, progress, settled_ms, later, behind=bool(later))
 
     @property
@@ -143,7 +142,7 @@ class AssetBook:
             rows |= self._rows(store, (start, min(end, target_ms)), horizon_ms)
             rows |= self._rows(store, (max(start, target_ms), end), target_ms)
         near = {role: column.tail for role, column in self.columns.items()}
-        settled_ms = settled(self.model, near, {tag: c.tail for tag, c in self.sessions.items()}, horizon_ms)
+        settled_ms = settled(self.model, near, (), {tag: c.tail for tag, c in self.sessions.items()}, horizon_ms)
         open_ms = min([part.closed_ms, *(start for start, _ in part.later)])
         final_ms = self._final(store, min(horizon_ms - limits.lateness_ms, open_ms))
         final_ms = min(before.final_ms, part.closed_ms) if back else max(before.final_ms, final_ms)
@@ -170,7 +169,7 @@ class AssetBook:
     def _load(self, store: Store, closed_ms: int) -> None:
         """Makes sure that everything from shortly before the open minute is in memory."""
         for column in (*self.columns.values(), *self.sessions.values()):
-            column.window(store, max(closed_ms - _TAIL_MS, 0), FOREVER_MS)
+            column.window(store, max(closed_ms - self.tail_ms, 0), FOREVER_MS)
 
     def _dirty(self, store: Store, before: Progress) -> Iterator[Span]:
         seen_ms = max(before.newest_ms, before.horizon_ms)
@@ -192,7 +191,7 @@ class AssetBook:
 
     def derive(self, store: Store, model: AssetModel, span: Span, horizon_ms: int) -> Derived:
         """Segments and buckets of any range, from the facts in memory where they suffice."""
-        wide = (span[0] - PROOF_GAP_MS, span[1] + PROOF_GAP_MS)
+        wide = (span[0] - reach_ms(model), span[1] + reach_ms(model))
         facts = {role: c.window(store, *wide) for role, c in self.columns.items() if role in model.bindings}
         sessions = {tag: column.window(store, *wide) for tag, column in self.sessions.items()}
         return derive(model, facts, sessions, span, horizon_ms)
@@ -214,17 +213,18 @@ class AssetBook:
     @property
     def keep_ms(self) -> int:
         """From when on facts are needed in memory to go on."""
-        return min(self.progress.closed_ms, self.settled_ms) - _TAIL_MS if self.progress else FOREVER_MS
+        return min(self.progress.closed_ms, self.settled_ms) - self.tail_ms if self.progress else FOREVER_MS
+
+    @property
+    def tail_ms(self) -> int:
+        """How far before the open minute facts are needed in memory."""
+        return _TAIL_MS + max(map(reach_ms, self.history.models))
 
 
 def spell(model: AssetModel, found: Segments, store: Store) -> list[SegmentRow]:
-    """Segments with the words for class and state."""
-    rows = zip(found.start_ms.tolist(), found.end_ms.tolist(), found.time_class.tolist(), found.state, strict=True)
-    return [(start, end, TimeClass(kind).label, state_text(model, state, store), "") for start, end, kind, state in rows]
-
-
-def state_text(model: AssetModel, state: float, store: Store) -> str:
-    """A state as its source wrote it; "" where it is not known."""
-    if np.isnan(state):
-        return ""
-    return store.text_of(float(state)) if model.bindings["state"].is_text else number_text(float(state))
+    """Segments with the words for class, state and reason."""
+    columns = (found.start_ms, found.end_ms, found.time_class, found.rule, found.state, found.reason)
+    return [
+        (start, end, TimeClass(kind).label, state_text(model, rule, state, store.text_of), found.reasons[reason])
+        for start, end, kind, rule, state, reason in zip(*(column.tolist() for column in columns), strict=True)
+    ]

@@ -1,12 +1,13 @@
 """Models as records: what an asset was when, so that a minute is always computed with the model valid then."""
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass
+from gateway.kpi.asset import AssetModel, Binding, Hold, StateRule, TimeClass, rule_fields
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.config import Span
 from gateway.kpi.facts import FOREVER_MS
@@ -17,7 +18,7 @@ def dump(model: AssetModel, tags: TagTable) -> str:
     """The model as JSON; sources by name, since tag ids are the journal's."""
     bindings = {
         role: {
-            "tag": tags[binding.tag].name,
+            "tag": tags[binding.tag].name if binding.tag >= 0 else "",
             "kind": binding.kind,
             "modulus": binding.modulus,
             "scale": binding.scale_to_si,
@@ -26,6 +27,8 @@ def dump(model: AssetModel, tags: TagTable) -> str:
             "period_ms": binding.hold.period_ms,
             "session": tags[binding.hold.session].name if binding.hold.session >= 0 else "",
             "source_time": binding.hold.source_time,
+            "min_cycle_us": binding.min_cycle_us,
+            "moves_ms": binding.moves_ms,
         }
         for role, binding in model.bindings.items()
     }
@@ -34,8 +37,14 @@ def dump(model: AssetModel, tags: TagTable) -> str:
         "line": model.line,
         "roles": bindings,
         "states": {raw: time_class.label for raw, time_class in model.state_map.items()},
+        "rules": [rule_fields(rule) for rule in model.state_rules],
         "ideal_cycle_us": model.ideal_cycle_us,
+        "ideal_by_product": dict(model.ideal_by_product),
+        "minor_stop_ms": model.minor_stop_ms,
+        "reasons": {code: time_class.label for code, time_class in model.reasons.items()},
         "target_per_h": model.target_per_h,
+        "rated_per_h": model.rated_per_h,
+        "takt_us": model.takt_us,
         "calendar": model.calendar.describe(),
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True)
@@ -47,24 +56,47 @@ def load(text: str, digest: str, tags: TagTable) -> AssetModel:
     return AssetModel(
         name=content["asset"],
         bindings={role: _binding(role, found, tags) for role, found in content["roles"].items()},
-        state_map={raw: TimeClass[label.upper()] for raw, label in content["states"].items()},
+        state_map=_classes(content["states"]),
         ideal_cycle_us=content["ideal_cycle_us"],
         calendar=_calendar(content["calendar"]),
         target_per_h=content["target_per_h"],
         line=content["line"],
         hash=digest,
+        state_rules=tuple(map(_rule, content["rules"])),
+        ideal_by_product=content["ideal_by_product"],
+        minor_stop_ms=content["minor_stop_ms"],
+        reasons=_classes(content["reasons"]),
+        rated_per_h=content["rated_per_h"],
+        takt_us=content["takt_us"],
     )
+
+
+def _classes(found: dict[str, str]) -> dict[str, TimeClass]:
+    return {name: TimeClass[label.upper()] for name, label in found.items()}
+
+
+def _rule(found: dict[str, Any]) -> StateRule:
+    low = -math.inf if found["low"] is None else found["low"]
+    high = math.inf if found["high"] is None else found["high"]
+    return StateRule(found["role"], TimeClass[found["class"].upper()], low, high, found["bit"], found["label"])
 
 
 def _binding(role: str, found: dict[str, Any], tags: TagTable) -> Binding:
     session = tags.get(found["session"]) if found["session"] else None
-    hold = Hold(
-        found["polled"], found["period_ms"], -1 if session is None else session, found.get("source_time", False)
-    )
+    hold = Hold(found["polled"], found["period_ms"], -1 if session is None else session, found["source_time"])
     tag = tags.get(found["tag"])
     number = -1 if tag is None else tag
     return Binding(
-        role, number, found["kind"], found["modulus"], found["scale"], found["text"], hold, tag_name=found["tag"]
+        role,
+        number,
+        found["kind"],
+        found["modulus"],
+        found["scale"],
+        found["text"],
+        hold,
+        found["tag"],
+        found["min_cycle_us"],
+        found["moves_ms"],
     )
 
 

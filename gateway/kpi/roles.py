@@ -8,7 +8,6 @@ from typing import Final
 from gateway.kpi.asset import (
     ALIVE,
     COUNTS,
-    FACT_ROLES,
     AssetModel,
     Binding,
     Hold,
@@ -23,7 +22,6 @@ from gateway.model import Site, Tag, TagTable, TagType
 
 __all__ = [
     "COUNTS",
-    "FACT_ROLES",
     "AssetModel",
     "Binding",
     "Hold",

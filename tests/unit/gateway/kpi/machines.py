@@ -12,7 +12,8 @@ from gateway.kpi.buckets import Buckets, buckets
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.config import Span
 from gateway.kpi.facts import Series, slice_with_neighbours
-from gateway.kpi.segments import Segments, segments
+from gateway.kpi.intervals import Interval
+from gateway.kpi.segments import Segments, reach_ms, segments
 
 T0 = 1_780_000_020_000  # a whole minute
 SESSION = 99
@@ -57,12 +58,14 @@ class History:
     session: Series
     horizon_ms: int
     end_ms: int
+    intervals: tuple[Interval, ...] = ()
 
     def segments(self, from_ms: int, to_ms: int) -> Segments:
         """Computed from nothing but the neighbourhood of the range, as the engine does."""
-        facts = self.near(from_ms, to_ms)
-        session = slice_with_neighbours(self.session, from_ms, to_ms)
-        return segments(self.model, facts, session, from_ms, to_ms, self.horizon_ms)
+        reach = reach_ms(self.model)
+        facts = self.near(from_ms - reach, to_ms + reach)
+        session = slice_with_neighbours(self.session, from_ms - reach, to_ms + reach)
+        return segments(self.model, facts, self.intervals, {SESSION: session}, from_ms, to_ms, self.horizon_ms)
 
     def buckets(self, from_ms: int, to_ms: int) -> Buckets:
         """Computed from nothing but the neighbourhood of the range."""

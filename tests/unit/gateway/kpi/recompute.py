@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from gateway.kpi.asset import FACT_ROLES
+from gateway.kpi.asset import fact_roles
 from gateway.kpi.book import derive
 from gateway.kpi.facts import FOREVER_MS
 from gateway.kpi.intake import SESSION
@@ -35,7 +35,7 @@ def _minutes(store: Store, asset: str, progress: Progress) -> dict[int, Row]:
     history = ModelHistory(
         tuple(start for start, _, _ in stored), tuple(load(text, digest, tags) for _, digest, text in stored)
     )
-    facts = {role: store.chunks.window(asset, role, 0, FOREVER_MS) for role in FACT_ROLES}
+    facts = {role: store.chunks.window(asset, role, 0, FOREVER_MS) for one in history.models for role in fact_roles(one)}
     sessions = {
         number: store.chunks.window(tag.name.rpartition("/")[0], SESSION, 0, FOREVER_MS)
         for number, tag in tags
