@@ -5,22 +5,14 @@ import os
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, Self
 
+from simulators.states import State
+
+__all__ = ["Ledger", "MachineLedger", "State"]
+
 WATT_MS_PER_WH = 3_600_000
-
-
-class State(IntEnum):
-    """Machine states (names from PackML); the numbers are what a simulated PLC shows in its state register."""
-
-    IDLE = 0
-    EXECUTE = 1
-    SETUP = 2
-    ABORTED = 3
-    STOPPED = 4
-    SUSPENDED = 5
 
 
 @dataclass(slots=True)

@@ -162,5 +162,5 @@ def test_one_demo_minute_shows_every_kind_of_loss_at_a_plausible_oee() -> None:
     window = START_MS + 1, START_MS + MINUTE_MS
     figures = [truth(plant.ledger, m.name, *window, m.ideal_cycle_s, 0.66) for m in DEMO_MACHINES]
     assert all(0.5 < (figure["oee"] or 0) < 0.85 for figure in figures)
-    assert all(sum(figure["state_s"][state.name] for figure in figures) > 0 for state in State)
+    assert all(sum(figure["state_s"][state.name] for figure in figures) > 0 for state in State if state != State.HELD)
     assert sum(figure["scrap"] for figure in figures) > 3

@@ -1,0 +1,203 @@
+"""A plant as a file: `load_scenario` reads what the plant, its faces and its faults are made from."""
+
+from collections import Counter
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from simulators.face_models import FaceSpec
+from simulators.faults import FaultRule, Targets
+from simulators.fields import Section
+from simulators.machine_models import MachineSpec
+from simulators.quantities import Flow, Share, Watts
+from simulators.scenario_file import ScenarioError, read_scenario
+
+Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+Clock = Annotated[str, Field(pattern=r"^\d{2}:\d{2}-\d{2}:\d{2}$")]
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class CalendarSpec(Section):
+    """When the plant works, in local time; a shift may end on the next day."""
+
+    days: str = Field("mon-sun", pattern=rf"^({'|'.join(DAYS)})-({'|'.join(DAYS)})$")
+    shifts: dict[str, Clock] = Field(min_length=1)
+    breaks: list[Clock] = []
+    holidays: list[date] = []
+
+
+class ProductSpec(Section):
+    """How a product differs: factors on each machine's cycle time, power and scrap."""
+
+    cycle: float = Field(1.0, gt=0)
+    power: float = Field(1.0, gt=0)
+    scrap: float = Field(1.0, ge=0)
+
+
+class OrderSpec(Section):
+    """So many good parts of a product (counted at the first machine of the line that makes them)."""
+
+    product: str
+    quantity: int = Field(gt=0)
+    line: str | None = None
+
+
+class GeneratedOrders(Section):
+    """Orders without end: products in turn or at random, quantities evenly between the two."""
+
+    products: Literal["in turn", "at random"] = "in turn"
+    quantity: tuple[int, int]
+
+
+class LineSpec(Section):
+    """Machines that hand parts on in series; a list inside the list works in parallel."""
+
+    area: str = ""
+    machines: list[Names]
+    buffers: list[int] = []
+
+    @model_validator(mode="after")
+    def _buffer_between_each(self) -> Self:
+        if len(self.buffers) != len(self.machines) - 1:
+            raise ValueError(
+                f"{len(self.machines)} machines in series need {len(self.machines) - 1} buffers, one between each two;"
+                f" here are {len(self.buffers)}"
+            )
+        if any(size < 1 for size in self.buffers):
+            raise ValueError("a buffer holds at least one part")
+        return self
+
+
+class AirSpec(Section):
+    """The compressed air net: what leaks at all times, and the receiver in litres."""
+
+    leak: Flow = 0.0
+    receiver_litres: float = Field(2000.0, gt=0)
+
+
+class MeterSpec(Section):
+    """A meter above machines, lines and other meters; `base` is a load that no machine has (light, servers)."""
+
+    of: Names = []
+    carrier: Literal["electricity", "air", "water", "gas"] = "electricity"
+    accuracy: Share = 0.0
+    base: Watts = 0.0
+
+
+class Scenario(Section):
+    """A whole plant with its faces and faults."""
+
+    scenario: str
+    title: str = ""
+    seed: int = 7
+    timezone: str = "UTC"
+    start: datetime | None = None
+    calendar: CalendarSpec | None = None
+    products: dict[str, ProductSpec] = {}
+    orders: list[OrderSpec] | GeneratedOrders | None = None
+    operators: int | None = Field(None, ge=1)
+    lines: dict[str, LineSpec] = {}
+    machines: dict[str, MachineSpec] = Field(min_length=1)
+    air: AirSpec = AirSpec()
+    meters: dict[str, MeterSpec] = {}
+    faces: list[FaceSpec] = []
+    faults: tuple[FaultRule, ...] = ()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The plant's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def start_ms(self) -> int | None:
+        """The written start as epoch ms."""
+        return None if self.start is None else round(self.start.replace(tzinfo=self.zone).timestamp() * 1000)
+
+    @property
+    def targets(self) -> Targets:
+        """What faults can happen on."""
+        devices: dict[str, str] = {}
+        for face in self.faces:
+            for unit in face.units.values() if face.kind == "modbus" else ():
+                devices |= {f"machine/{unit.machine}": face.name} if unit.machine else {}
+                devices |= {f"meter/{unit.meter}": face.name} if unit.meter else {}
+            if face.kind == "mqtt":
+                devices |= {f"machine/{name}": face.name for name in face.machines}
+                devices |= {f"meter/{name}": face.name for name in face.meters}
+        return Targets({face.name: face.kind for face in self.faces}, devices)
+
+    @field_validator("faces", mode="before")
+    @classmethod
+    def _faces_have_names(cls, faces: Any) -> Any:
+        """`<kind>-<n>`, n from 1, where a face has no name."""
+        if not isinstance(faces, list) or not all(isinstance(face, dict) for face in faces):
+            return faces
+        numbers: Counter[object] = Counter()
+        named = []
+        for face in faces:
+            numbers[face.get("kind")] += 1
+            named.append({"name": f"{face.get('kind')}-{numbers[face.get('kind')]}"} | face)
+        return named
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError) as exc:
+            raise ValueError(f"no time zone {timezone!r}: write one like Asia/Ho_Chi_Minh or UTC") from exc
+        return timezone
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        for problem in self._problems():
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> list[str]:
+        placed = [name for line in self.lines.values() for station in line.machines for name in station]
+        metered = {*self.machines, *self.lines, *self.meters}
+        shown = [unit for face in self.faces if face.kind == "modbus" for unit in face.units.values()]
+        spoken = [face for face in self.faces if face.kind == "mqtt"]
+        orders = self.orders if isinstance(self.orders, list) else []
+        checks: list[tuple[str, str | None, Any]] = [
+            *(("machines", name, self.machines) for name in placed),
+            *((f"meters.{name}.of", of, metered) for name, meter in self.meters.items() for of in meter.of),
+            *(("faces", unit.machine, self.machines) for unit in shown),
+            *(("faces", unit.meter, self.meters) for unit in shown),
+            *(("faces", name, self.machines) for face in spoken for name in face.machines),
+            *(("faces", name, self.meters) for face in spoken for name in face.meters),
+            *(("orders", order.product, self.products) for order in orders),
+            *(("orders", order.line, {*self.lines, *self.machines}) for order in orders),
+            *((f"machines.{name}", machine.product, self.products) for name, machine in self.machines.items()),
+        ]
+        unknown = [
+            f"{where}: no {name!r} in this scenario" for where, name, known in checks if name and name not in known
+        ]
+        twice = [f"lines: {name!r} stands in two places" for name in placed if placed.count(name) > 1]
+        return unknown + twice + self._misplaced_faults()
+
+    def _misplaced_faults(self) -> list[str]:
+        targets, problems = self.targets, []
+        for rule in self.faults:
+            for kind in rule.kind:
+                try:
+                    targets.of(kind, rule.on)
+                except ValueError as exc:  # each with its own words
+                    problems.append(f"faults: {exc}")
+        return problems
+
+
+def load_scenario(name_or_path: str | Path) -> Scenario:
+    """A scenario from a file, or one of the shipped ones by its name.
+
+    Raises:
+        ScenarioError: there is no such scenario, or it is wrong; the text says `file: path: problem`.
+    """
+    return read_scenario(name_or_path, Scenario)
+
+
+__all__ = ["Scenario", "ScenarioError", "load_scenario"]
