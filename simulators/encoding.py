@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Callable
+from enum import IntEnum
 
 from pymodbus.client.mixin import ModbusClientMixin
 
@@ -24,7 +25,7 @@ def encoder(point: Point) -> Encoder:
     sentinel, NaN of a float without one, else zero.
     """
     if point.type == "string":
-        return lambda value: _text(point, "" if value is None else str(value))
+        return lambda value: _text(point, value)
     if point.type == "bool" and point.bits is None:
         return lambda value: [int(bool(value)) << (0 if point.table in ("coil", "discrete") else point.bit)]
     if point.type.startswith("float"):
@@ -70,11 +71,10 @@ def _whole(point: Point, value: Shown) -> list[int]:
 
 
 def _number(point: Point, value: float | str) -> float:
-    """A number, or the number by which the device says a text: IDLE is 0."""
-    if not isinstance(value, str):
-        return value
-    for number, text in (point.enum or {}).items():
-        if text == value:
+    """A number, or the number by which the device says a text; the number of a state that it has no word for."""
+    text = value.name if isinstance(value, IntEnum) else value
+    for number, known in (point.enum or {}).items():
+        if known == text:
             return number
     return float(value)
 
@@ -107,7 +107,8 @@ def _swapped(word: int) -> int:
     return (word & 0xFF) << 8 | word >> 8
 
 
-def _text(point: Point, text: str) -> list[int]:
+def _text(point: Point, value: Shown) -> list[int]:
+    text = "" if value is None else value.name if isinstance(value, IntEnum) else str(value)
     filler = bytes([point.padding])
     raw = text.encode(point.encoding)[: point.length].ljust(2 * point.width, filler)
     words = [raw[index] << 8 | raw[index + 1] for index in range(0, len(raw), 2)]

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from simulators.endpoints import parse_broker, parse_listen
 from simulators.fields import Duration, Section
 
 
@@ -22,17 +23,30 @@ class UnitSpec(Section):
 
 
 class ModbusFace(Section):
-    """A Modbus server; `listen` is tcp://HOST:PORT or rtu:///dev/NAME?baud=19200."""
+    """A Modbus server.
+
+    listen  tcp://HOST:PORT, rtu:///dev/NAME?baud=19200&parity=E, or pty:///tmp/NAME (a serial line of its own)
+    scan    how often a controller takes its inputs over: values change no more often
+    """
 
     kind: Literal["modbus"]
     name: str = ""
     listen: str
-    scan: Duration | None = None
-    units: dict[int, UnitSpec]
+    scan: Annotated[Duration, Field(ge=0.001)] = 0.1
+    units: Annotated[dict[Annotated[int, Field(ge=0, le=255)], UnitSpec], Field(min_length=1)]
+
+    @field_validator("listen")
+    @classmethod
+    def _can_listen(cls, listen: str) -> str:
+        parse_listen(listen)
+        return listen
 
 
 class MqttFace(Section):
-    """A publisher of machines and meters under `<prefix>/<name>/…`."""
+    """A publisher of machines and meters under `<prefix>/<name>/…`.
+
+    style  json: one message for what belongs together, with its time; plain: one value per topic; line: line protocol
+    """
 
     kind: Literal["mqtt"]
     name: str = ""
@@ -41,6 +55,18 @@ class MqttFace(Section):
     prefix: str = "plant"
     machines: list[str] = []
     meters: list[str] = []
+
+    @field_validator("broker")
+    @classmethod
+    def _is_broker(cls, broker: str) -> str:
+        parse_broker(broker)
+        return broker
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "MqttFace":
+        if not self.machines and not self.meters:
+            raise ValueError("nothing to publish: write `machines:` or `meters:`")
+        return self
 
 
 FaceSpec = Annotated[ModbusFace | MqttFace, Field(discriminator="kind")]

@@ -7,13 +7,13 @@ typical of the device.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import acos, degrees
+from math import atan2, degrees
 from typing import Final, NamedTuple
 
 from simulators.encoding import Shown
-from simulators.ledger import State
 from simulators.panel import Electric, Panel
 from simulators.profiles import Profile, ProfileError
+from simulators.states import State
 
 # the counters were running before the simulation began: the 16-bit ones roll over soon
 TOTAL_START: Final = 65500
@@ -95,7 +95,7 @@ _ELECTRIC: Final[Mapping[str, tuple[str, Value]]] = {
     "reactive_power": _electric("var", lambda e: e.var),
     "power_factor": _electric("", lambda e: e.cos_phi),
     "cos_phi": _electric("", lambda e: e.cos_phi),
-    "phase_angle": _electric("°", lambda e: degrees(acos(e.cos_phi))),
+    "phase_angle": _electric("°", lambda e: degrees(atan2(e.var, e.watts))),
     "frequency": _steady("Hz", FREQUENCY_HZ),
     "current": _electric("A", _mean_current),
     "motor_current": _electric("A", _mean_current),
@@ -119,7 +119,7 @@ _ELECTRIC: Final[Mapping[str, tuple[str, Value]]] = {
 _SAME_IN_EACH_PHASE: Final = ("power_factor", "cos_phi", "voltage_thd", "phase_angle", "frequency")
 
 _MACHINE: Final[Mapping[str, tuple[str, Value]]] = {
-    "state": _machine("", lambda p: p.state.name),
+    "state": _machine("", lambda p: p.state),
     "total_count": _machine("", lambda p: TOTAL_START + p.total),
     "good_count": _machine("", lambda p: GOOD_START + p.good),
     "scrap_count": _machine("", lambda p: TOTAL_START - GOOD_START + p.scrap),

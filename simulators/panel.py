@@ -1,12 +1,9 @@
 """What the plant shows at one moment: a machine's panel, and what its meter measures."""
 
 from dataclasses import dataclass, field
-from math import sqrt
-from typing import Final
+from math import hypot
 
-from simulators.ledger import State
-
-DEFAULT_COS_PHI: Final = 0.92
+from simulators.states import State
 
 
 @dataclass(slots=True)
@@ -14,24 +11,19 @@ class Electric:
     """What a meter measures; energies count from the plant's beginning."""
 
     watts: float = 0.0
+    var: float = 0.0
     energy_wh: float = 0.0
-    cos_phi: float = DEFAULT_COS_PHI
     varh: float = 0.0
-
-    @property
-    def tan_phi(self) -> float:
-        """Reactive for each active power."""
-        return sqrt(1 - self.cos_phi**2) / self.cos_phi
-
-    @property
-    def var(self) -> float:
-        """Reactive power."""
-        return self.watts * self.tan_phi
 
     @property
     def va(self) -> float:
         """Apparent power."""
-        return self.watts / self.cos_phi
+        return hypot(self.watts, self.var)
+
+    @property
+    def cos_phi(self) -> float:
+        """Active for each apparent power; 1 without a load."""
+        return self.watts / self.va if self.va else 1.0
 
 
 @dataclass(slots=True)
@@ -49,5 +41,4 @@ class Panel:
     air_m3: float = 0.0
     water_m3: float = 0.0
     air_m3_per_min: float = 0.0
-    running_s: float = 0.0
     electric: Electric = field(default_factory=Electric)
