@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -32,16 +33,18 @@ def derive(
     span: Span,
     horizon_ms: int,
     intervals: Sequence[Interval] = (),
+    texts: Mapping[float, str] = MappingProxyType({}),
 ) -> Derived:
     """The one calculation path: live, stored and recomputed numbers all come from here.
 
     facts, intervals, sessions  all that the range depends on; more does not matter
+    texts                       what codes of texts stand for: the names of products and orders
     """
     wide = (span[0] - reach_ms(model), span[1] + reach_ms(model))
     near = {role: slice_with_neighbours(series, *wide) for role, series in facts.items()}
     present = {tag: slice_with_neighbours(series, *wide) for tag, series in sessions.items()}
     found = segments(model, near, intervals, present, *span, horizon_ms)
-    return Derived(found, buckets(model, found, near, *span))
+    return Derived(found, buckets(model, found, near, intervals, *span, texts))
 
 
 @dataclass(slots=True)

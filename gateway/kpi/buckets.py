@@ -1,24 +1,29 @@
 """Segments and facts → minute buckets: int64 quantities that add up under any partition of time. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.kpi.asset import COUNTS, STOPS, AssetModel, TimeClass, fact_roles, is_timed
-from gateway.kpi.counters import count_increments, energy_increments
+from gateway.kpi.asset import STOPS, AssetModel, Binding, TimeClass, fact_roles, is_timed
+from gateway.kpi.cells import MINUTE_MS, Cells, summed
+from gateway.kpi.counters import Anomaly, Increments, energy_increments
 from gateway.kpi.facts import Series
+from gateway.kpi.intervals import Interval
+from gateway.kpi.parts import Counted, parts
+from gateway.kpi.scores import data_quality
 from gateway.kpi.segments import Segments
+from gateway.kpi.slices import Slice, slices
 
-MINUTE_MS: Final = 60_000
+__all__ = ["MINUTE_MS", "Buckets", "buckets", "quantities"]
+
 _STOPPED: Final = np.array([*STOPS, TimeClass.MINOR_STOP], np.int8)
-_KINDS: Final = (
-    *("producing", "setup", "idle", "fault", "blocked", "starved"),
-    *("planned_stop", "unknown", "minor_stop", "maintenance", "unplanned"),
-)
-_UNPLANNED: Final = _KINDS.index("unplanned")
+_KINDS: Final = (*(one.label for one in TimeClass), "unplanned")
+_UNPLANNED: Final = len(TimeClass)
+_NO_METER: Final = Binding("energy", -1)
 _IN_PLANNED: Final = ("producing", "setup", "idle", "fault", "blocked", "starved", "minor_stop", "unknown")
 _OUTSIDE: Final = ("planned_stop", "maintenance", "unplanned")
 quantities: Final[tuple[str, ...]] = (
@@ -40,10 +45,12 @@ class Buckets:
 
     minute  int64[m]                     minutes since 1970, UTC
     values  int64[len(quantities), m]    one row of the array per quantity, in the order of `quantities`
+    slices  the same split by product and order, where the asset says what it makes
     """
 
     minute: NDArray[np.int64]
     values: NDArray[np.int64]
+    slices: tuple[Slice, ...] = ()
 
     def __len__(self) -> int:
         return len(self.minute)
@@ -58,119 +65,120 @@ class Buckets:
         return dict(zip(quantities, self.values.sum(axis=1).tolist(), strict=True))
 
 
-def buckets(asset: AssetModel, segs: Segments, facts: Mapping[str, Series], from_ms: int, to_ms: int) -> Buckets:
+def buckets(
+    asset: AssetModel,
+    segs: Segments,
+    facts: Mapping[str, Series],
+    intervals: Sequence[Interval],
+    from_ms: int,
+    to_ms: int,
+    texts: Mapping[float, str] = MappingProxyType({}),
+) -> Buckets:
     """All minutes of a range at once; minutes that the range covers in part hold that part only.
+
+    Where product or order change inside a minute, time and energy are split at the change to the millisecond; parts
+    belong to what was said at the moment of the reading that shows them.
 
     Args:
         asset: the model.
         segs: `segments(...)` of the same range.
-        facts: role → facts, with the neighbours of the range (`slice_with_neighbours`).
+        facts: role → facts, with the neighbours of the range (`slice_with_neighbours`); `<role>_booked`: parts that
+            people booked.
+        intervals: what people said of stretches of time, at least all that touches the range.
         from_ms, to_ms: the range, UTC ms, [from, to).
+        texts: what codes of texts stand for: the names of products and orders.
     """
-    minutes = _Minutes(from_ms, to_ms)
-    plan = np.array(asset.calendar.planned(from_ms, to_ms), np.int64).reshape(-1)
-    found = _counts(asset, facts, minutes) | _times_and_energy(asset, segs, facts, plan, minutes)
-    found["facts"], unusable = _facts(asset, facts, minutes)
-    found["facts_bad"] += unusable
-    found["stops"] = minutes.sum(_stop_starts(segs, plan))
-    return Buckets(minutes.minute, np.array([found.get(name, minutes.zeros) for name in quantities], np.int64))
+    cells = Cells(asset, facts, intervals, from_ms, to_ms, texts)
+    if not len(cells):
+        return Buckets(cells.minute, np.zeros((len(quantities), len(cells.minute)), np.int64))
+    calendar = _Plan.of(asset, from_ms, to_ms)
+    found = parts(asset, facts, cells) | data_quality(asset, segs, facts, cells)
+    meter = _meter(asset, facts)
+    found |= _times_and_energy(asset, segs, meter, calendar, cells) | _starts(segs, calendar, cells)
+    _add_facts(asset, facts, meter, cells, found)
+    values = np.array([found.get(name, cells.zeros) for name in quantities], np.int64)
+    return Buckets(cells.minute, cells.by_minute(values), slices(cells, values))
 
 
-class _Minutes:
-    """The rows of a range; sums what happened or lasted into them."""
-
-    def __init__(self, from_ms: int, to_ms: int) -> None:
-        self.from_ms, self.to_ms = from_ms, max(from_ms, to_ms)
-        self.minute = np.arange(from_ms // MINUTE_MS, -(-self.to_ms // MINUTE_MS), dtype=np.int64)
-        self.zeros = np.zeros(len(self.minute), np.int64)
-
-    def rows(self, time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        return time_ms // MINUTE_MS - self.from_ms // MINUTE_MS
-
-    def sum(self, time_ms: NDArray[np.int64], amount: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """What happened in [from, to), by minute; each event counts 1 or its amount."""
-        inside = (time_ms >= self.from_ms) & (time_ms < self.to_ms)
-        weights = None if amount is None else amount[inside]
-        return _sums(self.rows(time_ms[inside]), weights, len(self.minute))
-
-    @property
-    def edges(self) -> NDArray[np.int64]:
-        inner = np.append(self.minute, self.minute[-1:] + 1) * MINUTE_MS
-        return np.clip(inner, self.from_ms, self.to_ms)
+def _meter(asset: AssetModel, facts: Mapping[str, Series]) -> Increments:
+    register = facts.get("energy", Series.empty()) if "energy" in asset.bindings else Series.empty()
+    return energy_increments(register, asset.bindings.get("energy", _NO_METER))
 
 
-def _sums(rows: NDArray[np.int64], weights: NDArray[np.int64] | None, length: int) -> NDArray[np.int64]:
-    # bincount adds in float64, which is exact up to 2**53: 104 days of µs or 9 TWh of mWh in one minute
-    return np.rint(np.bincount(rows, weights, length)).astype(np.int64)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """int64[2k] each: starts and ends of planned time, and of maintenance."""
+
+    planned: NDArray[np.int64]
+    maintenance: NDArray[np.int64]
+
+    @staticmethod
+    def of(asset: AssetModel, from_ms: int, to_ms: int) -> "_Plan":
+        planned = np.array(asset.calendar.planned(from_ms, to_ms), np.int64).reshape(-1)
+        return _Plan(planned, np.zeros(0, np.int64))
+
+    def kinds(self, time_class: NDArray[np.int8], at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[n]: what time of a class counts as, an index into `_KINDS`."""
+        found = np.where(_within(self.planned, at_ms), time_class.astype(np.int64), _UNPLANNED)
+        return np.where(_within(self.maintenance, at_ms), int(TimeClass.MAINTENANCE), found)
 
 
-def _counts(asset: AssetModel, facts: Mapping[str, Series], minutes: _Minutes) -> dict[str, NDArray[np.int64]]:
-    """Parts by the minute of the reading that shows them; any two counts give the third."""
-    found: dict[str, NDArray[np.int64]] = {}
-    rejected = minutes.zeros
-    for role in COUNTS:
-        if role in asset.bindings:
-            grown = count_increments(facts.get(role, Series.empty()), asset.bindings[role], asset.ideal_cycle_us)
-            found[role] = minutes.sum(grown.time_ms, grown.step)
-            rejected = rejected + minutes.sum(grown.time_ms[grown.rejected])
-    if len(found) == 2:
-        found.setdefault("total", found.get("good", minutes.zeros) + found.get("scrap", minutes.zeros))
-        found.setdefault("good", found["total"] - found.get("scrap", minutes.zeros))
-        found.setdefault("scrap", found["total"] - found["good"])
-    ideal_us = asset.ideal_cycle_us or 0
-    ideals = {f"ideal_{role}": found.get(role, minutes.zeros) * ideal_us for role in ("total", "good")}
-    return found | ideals | {"facts_bad": rejected}
+def _within(spans: NDArray[np.int64], at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = np.searchsorted(spans, at_ms, "right") % 2 == 1
+    return inside
 
 
-def _facts(
-    asset: AssetModel, facts: Mapping[str, Series], minutes: _Minutes
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many facts there were, and how many of them were not usable."""
-    every, unusable = minutes.zeros, minutes.zeros
-    for role in fact_roles(asset):
-        if role in facts:
-            every = every + minutes.sum(facts[role].time_ms)
-            unusable = unusable + minutes.sum(facts[role].time_ms[~facts[role].usable])
-    return every, unusable
-
-
-def _times_and_energy(
-    asset: AssetModel, segs: Segments, facts: Mapping[str, Series], plan: NDArray[np.int64], minutes: _Minutes
-) -> dict[str, NDArray[np.int64]]:
-    """Time and energy of each class, cut at every edge of minute, segment and planned time."""
+def _times_and_energy(asset: AssetModel, segs: Segments, meter: Increments, plan: _Plan, cells: Cells) -> Counted:
+    """Time and energy of each class, cut at every edge of cell, segment and plan."""
     ends = segs.end_ms[-1:]
-    edges = np.unique(
-        np.clip(np.concatenate([minutes.edges, segs.start_ms, ends, plan]), minutes.from_ms, minutes.to_ms)
-    )
+    every = np.concatenate([cells.edges, segs.start_ms, ends, plan.planned, plan.maintenance])
+    edges = np.unique(np.clip(every, cells.from_ms, cells.to_ms))
     start = edges[:-1]
     segment = np.searchsorted(segs.start_ms, start, "right") - 1
-    covered = (segment >= 0) & (start < (ends[0] if len(ends) else minutes.from_ms))
+    covered = (segment >= 0) & (start < (ends[0] if len(ends) else cells.from_ms))
     classes_of = np.append(segs.time_class, np.int8(TimeClass.UNKNOWN))
-    time_class = np.where(covered, classes_of[segment], TimeClass.UNKNOWN)
-    kind = np.where(np.searchsorted(plan, start, "right") % 2 == 1, time_class, _UNPLANNED)
-    where = kind * len(minutes.minute) + minutes.rows(start)
+    time_class = np.where(covered, classes_of[segment], np.int8(TimeClass.UNKNOWN))
+    where = plan.kinds(time_class, start) * len(cells) + cells.cell(start)
 
     def table(amount: NDArray[np.int64]) -> NDArray[np.int64]:
-        return _sums(where, amount, len(_KINDS) * len(minutes.minute)).reshape(
-            len(_KINDS), -1 if len(minutes.minute) else 0
-        )
+        return summed(where, amount, len(_KINDS) * len(cells)).reshape(len(_KINDS), -1)
 
-    found: dict[str, NDArray[np.int64]] = {}
+    found: Counted = {}
     if is_timed(asset):
         times = table(np.where(covered, np.diff(edges), 0)) * 1000
         found |= {f"time_{name}": row for name, row in zip(_KINDS, times, strict=True)}
-        found["planned"] = sum((found[f"time_{name}"] for name in _IN_PLANNED), minutes.zeros)
+        found["planned"] = sum((found[f"time_{name}"] for name in _IN_PLANNED), cells.zeros)
+        has_order = np.array([name != "" for name in cells.orders])[cells.order]
+        found["time_order"] = np.where(has_order, found["planned"], 0)
     if "energy" in asset.bindings:
-        grown = energy_increments(facts.get("energy", Series.empty()), asset.bindings["energy"])
-        energy = table(np.diff(grown.at(edges)))
+        energy = table(np.diff(meter.at(edges)))
         found |= {f"energy_{name}": row for name, row in zip(_KINDS, energy, strict=True)}
         found["energy"] = energy.sum(axis=0)
     return found
 
 
-def _stop_starts(segs: Segments, plan: NDArray[np.int64]) -> NDArray[np.int64]:
-    """When, inside planned time, a stop followed a state that is none."""
-    begins = np.isin(segs.time_class, _STOPPED) & ~np.isin(segs.before, [*_STOPPED, TimeClass.UNKNOWN])
-    started = segs.start_ms[begins]
-    planned: NDArray[np.bool_] = np.searchsorted(plan, started, "right") % 2 == 1
-    return started[planned]
+def _starts(segs: Segments, plan: _Plan, cells: Cells) -> Counted:
+    """Stops, minor stops and faults by the cell in which they began, inside planned time."""
+    in_plan = np.isin(plan.kinds(segs.time_class, segs.start_ms), (_UNPLANNED, TimeClass.MAINTENANCE), invert=True)
+    is_start = in_plan & ~np.isin(segs.before, [*_STOPPED, TimeClass.UNKNOWN])
+    minor = segs.time_class == TimeClass.MINOR_STOP
+    failed = (
+        in_plan & (segs.time_class == TimeClass.FAULT) & ~np.isin(segs.before, [TimeClass.FAULT, TimeClass.UNKNOWN])
+    )
+    return {
+        "stops": cells.sum(segs.start_ms[is_start & np.isin(segs.time_class, _STOPPED)]),
+        "minor_stops": cells.sum(segs.start_ms[is_start & minor]),
+        "faults": cells.sum(segs.start_ms[failed]),
+    }
+
+
+def _add_facts(asset: AssetModel, facts: Mapping[str, Series], meter: Increments, cells: Cells, found: Counted) -> None:
+    """Counts the facts, those that were not usable, and what was strange about the energy register."""
+    found["facts"] = cells.zeros
+    for role in fact_roles(asset):
+        if role in facts:
+            found["facts"] = found["facts"] + cells.sum(facts[role].time_ms)
+            found["facts_bad"] = found["facts_bad"] + cells.sum(facts[role].time_ms[~facts[role].usable])
+    found["facts_bad"] = found["facts_bad"] + cells.sum(meter.time_ms[meter.rejected])
+    strange = cells.sum(meter.time_ms[meter.anomaly != Anomaly.NONE])
+    found["counter_anomalies"] = found["counter_anomalies"] + strange

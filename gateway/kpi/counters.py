@@ -48,7 +48,8 @@ class Increments:
     @property
     def rejected(self) -> NDArray[np.bool_]:
         """bool[n]: the growth was not plausible and counts as 0."""
-        return self.anomaly == Anomaly.IMPLAUSIBLE
+        wrong: NDArray[np.bool_] = self.anomaly == Anomaly.IMPLAUSIBLE
+        return wrong
 
     def at(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """The cumulated growth at moments, linear between readings, rounded to whole units. int64[m] → int64[m].

@@ -69,7 +69,7 @@ class History:
 
     def buckets(self, from_ms: int, to_ms: int) -> Buckets:
         """Computed from nothing but the neighbourhood of the range."""
-        return buckets(self.model, self.segments(from_ms, to_ms), self.near(from_ms, to_ms), from_ms, to_ms)
+        return buckets(self.model, self.segments(from_ms, to_ms), self.near(from_ms, to_ms), self.intervals, from_ms, to_ms)
 
     def near(self, from_ms: int, to_ms: int) -> dict[str, Series]:
         return {role: slice_with_neighbours(series, from_ms, to_ms) for role, series in self.facts.items()}

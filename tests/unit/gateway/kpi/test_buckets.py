@@ -213,6 +213,6 @@ def test_a_range_inside_a_minute_gives_that_part_of_it() -> None:
 
 def test_a_day_of_minutes_is_in_order_and_complete() -> None:
     what = history(machine("state", calendar=Calendar.always("UTC")), 86_400, state={0: 1})
-    found = buckets(what.model, what.segments(T0, T0 + 86_400_000), what.facts, T0, T0 + 86_400_000)
+    found = buckets(what.model, what.segments(T0, T0 + 86_400_000), what.facts, (), T0, T0 + 86_400_000)
     assert np.diff(found.minute).tolist() == [1] * 1439
     assert found["time_producing"].tolist() == [60 * US] * 1440
