@@ -1,27 +1,32 @@
 """The composition root: builds the path of the data from top to bottom and runs it. Start reading here.
 
-source ─▶ ingest ─▶ JOURNAL ─┬▶ "kpi"      facts → segments → buckets → KPIs (kpi.db) ─▶ back into the journal
-                             ├▶ "history"  embedded store (history.db) ─▶ board, API
-                             └▶ each sink  InfluxDB, VictoriaMetrics
+source  ─▶ ingest ─▶ JOURNAL ─┬▶ "kpi"      facts → segments → buckets → KPIs (kpi.db) ─▶ back into the journal
+control ─▶                    ├▶ "history"  embedded store (history.db) ─▶ board, API
+                              └▶ each sink  InfluxDB, VictoriaMetrics
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from adapters import SINKS, SOURCES
 from gateway.child import run_board
 from gateway.clock import SystemClock
 from gateway.config import Config, build, models
+from gateway.control import NAME as CONTROL
+from gateway.control import Control
+from gateway.desk import Desk
 from gateway.flow import Link, Presence, deliver, follow, ingest, prove_life
 from gateway.health import Health
 from gateway.history import History
 from gateway.journal import SqliteJournal
 from gateway.kpi.closing import Limits
 from gateway.kpi.engine import Engine
+from gateway.kpi.entries import entry_tag
 from gateway.model import session
 from gateway.ports import Clock, Consumer
 
@@ -39,6 +44,7 @@ class Gateway:
     engine: Engine
     history: History
     health: Health
+    control: Control
     source_tasks: list[asyncio.Task[None]] = field(default_factory=list)
     other_tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -66,13 +72,18 @@ class Gateway:
 Watch = Callable[[Gateway], Coroutine[Any, Any, None]]
 
 
-async def run(config: Config, stop: asyncio.Event, watch: Watch | None = None) -> None:
+async def run(
+    config: Config,
+    stop: asyncio.Event,
+    watch: Watch | None = None,
+    clock: Clock = SystemClock(),  # noqa: B008  # has no state
+) -> None:
     """Runs the gateway until `stop` is set; `watch` runs beside it and may use its parts.
 
     JournalError, OSError: a file cannot be used. Everything else that ends it is a bug and comes as it is.
     """
     async with AsyncExitStack() as stack:
-        gateway = await _build(config, SystemClock(), stack)
+        gateway = await open_gateway(config, clock, stack, config.data_file("control.sock"))
         async with asyncio.TaskGroup() as tasks:
             _start(gateway, tasks)
             watching = tasks.create_task(watch(gateway), name="watch") if watch else None
@@ -82,8 +93,29 @@ async def run(config: Config, stop: asyncio.Event, watch: Watch | None = None) -
             await _wind_down(gateway)
 
 
-async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway:
-    """Opens the files: the journal first, since everything hangs on it."""
+@asynccontextmanager
+async def headless(config: Config) -> AsyncIterator[Gateway]:
+    """Journal and KPI engine alone, for a command while no gateway runs; at the end everything is computed and stored.
+
+    JournalInUse: a gateway runs. JournalError, OSError: a file cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        gateway = await open_gateway(config, SystemClock(), stack)
+        async with asyncio.TaskGroup() as tasks:
+            start_core(gateway, tasks)
+            yield gateway
+            await gateway.stop_sources()
+            await gateway.caught_up("kpi")
+            await gateway.engine.flush()
+            for task in gateway.other_tasks:
+                task.cancel()
+
+
+async def open_gateway(config: Config, clock: Clock, stack: AsyncExitStack, socket: Path | None = None) -> Gateway:
+    """Opens the files: the journal first, since everything hangs on it; `stack` closes them again.
+
+    socket: where requests come in
+    """
     root = config.root
     journal = await asyncio.to_thread(
         lambda: SqliteJournal(
@@ -94,7 +126,7 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
     sources = [Link(name, clock) for name in config.sources]
     consumers = [Link(name, clock) for name in ("kpi", "history", *config.sinks)]
     starts = [("kpi", False), ("history", False), *((n, sink.from_ == "now") for n, sink in config.sinks.items())]
-    await journal.open(starts, config.tags)
+    await journal.open(starts, [*config.tags, *map(entry_tag, root.assets)])
     history = await asyncio.to_thread(_open_history, config, journal, clock)
     stack.push_async_callback(_finish, history, "history", journal)
     engine = await asyncio.to_thread(_open_engine, config, journal, clock)
@@ -102,7 +134,10 @@ async def _build(config: Config, clock: Clock, stack: AsyncExitStack) -> Gateway
     for name, consumer in (("history", history), ("kpi", engine)):
         journal.must_reach(consumer.position(), name)
     health = Health(journal, clock, sources, consumers, engine.refused)
-    return Gateway(config, clock, journal, engine, history, health)
+    desk = Desk(engine, models(root, journal.tags), journal.tags, clock, lambda: journal.newest)
+    control = Control(socket, desk.answer)
+    desk.books_with(control.submit)
+    return Gateway(config, clock, journal, engine, history, health, control)
 
 
 def _open_history(config: Config, journal: SqliteJournal, clock: Clock) -> History:
@@ -145,10 +180,21 @@ async def _finish(consumer: Consumer, name: str, journal: SqliteJournal) -> None
     await journal.ack(name, consumer.position())
 
 
+def start_core(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
+    """What runs in a command as well: requests into the journal, and from there into the KPIs."""
+    journal, clock = gateway.journal, gateway.clock
+    link = next(link for link in gateway.health.consumers if link.name == "kpi")
+    asking = ingest(gateway.control, journal, clock, Link(CONTROL, clock), presence=None)
+    gateway.source_tasks.append(tasks.create_task(asking, name=f"source[{CONTROL}]"))
+    computing = follow(gateway.engine, "kpi", journal, clock, link)
+    gateway.other_tasks.append(tasks.create_task(computing, name="consumer[kpi]"))
+
+
 def _start(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
     """One named task per arrow of the picture above."""
+    start_core(gateway, tasks)
     config, journal, clock = gateway.config, gateway.journal, gateway.clock
-    links = {link.name: link for link in (*gateway.health.sources, *gateway.health.consumers)}
+    links = {link.name: link for link in gateway.health.sources}
     presences = []
     for name, section in config.sources.items():
         source = build(SOURCES, section.kind)(name, section, journal.tags, config.library, clock)
@@ -157,18 +203,26 @@ def _start(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
         presences.append((links[name], presence))
         work = ingest(source, journal, clock, links[name], presence)
         gateway.source_tasks.append(tasks.create_task(work, name=f"source[{name}]"))
+    start_stores(gateway, tasks)
     others = {
         "presence": prove_life(journal, clock, presences),
         "health": gateway.health.report(),
-        "consumer[kpi]": follow(gateway.engine, "kpi", journal, clock, links["kpi"]),
-        "consumer[history]": follow(gateway.history, "history", journal, clock, links["history"]),
     }
-    for name, sink_section in config.sinks.items():
-        sink = build(SINKS, sink_section.kind)(name, sink_section, journal.tags, config.site, clock)
-        others[f"sink[{name}]"] = deliver(sink, journal, clock, links[name], journal.tags)
     if config.root.board.enabled:
-        others["board"] = run_board(board_arguments(config), gateway.snapshot, clock)
+        others["board"] = run_board(board_arguments(config), gateway.snapshot, SystemClock())
     for name, work in others.items():
+        gateway.other_tasks.append(tasks.create_task(work, name=name))
+
+
+def start_stores(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
+    """From the journal into the history and every sink."""
+    config, journal, clock = gateway.config, gateway.journal, gateway.clock
+    links = {link.name: link for link in gateway.health.consumers}
+    works = {"consumer[history]": follow(gateway.history, "history", journal, clock, links["history"])}
+    for name, section in config.sinks.items():
+        sink = build(SINKS, section.kind)(name, section, journal.tags, config.site, clock)
+        works[f"sink[{name}]"] = deliver(sink, journal, clock, links[name], journal.tags)
+    for name, work in works.items():
         gateway.other_tasks.append(tasks.create_task(work, name=name))
 
 

@@ -12,7 +12,7 @@ def parse_moment(text: str, zone: ZoneInfo, now_ms: int) -> int:
     """A moment in ms since 1970.
 
     Args:
-        text: ISO 8601; without an offset it is the site's wall time; a date alone is its midnight, a time alone today's.
+        text: ISO 8601; without an offset the site's wall time; a date alone is its midnight, a time alone today's.
     Raises: ValueError: it is no moment, or its wall time does not exist or exists twice on that day.
     """
     cleaned = text.strip()

@@ -56,10 +56,14 @@ class Presence:
         )
 
 
-async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, presence: Presence) -> None:
-    """Supervises one source for ever; its session's ups and downs are journalled in order with its readings."""
+async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, presence: Presence | None) -> None:
+    """Supervises one source for ever; its session's ups and downs are journalled in order with its readings.
+
+    presence: None: the source proves nobody's life.
+    """
     backoff = Backoff(longest_s=_LONGEST_WAIT_S)
     connected_at = clock.monotonic()
+    tried = False
     try:
         while True:
             try:
@@ -68,13 +72,16 @@ async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, pre
                 connected_at = clock.monotonic()
                 link.connected()
                 resumed = isinstance(source, Resuming) and source.resumed
-                await journal.append(Delivery(presence.up_again(resumed)), source.name)
+                if presence:
+                    await journal.append(Delivery(presence.up_again(resumed)), source.name)
                 await _pump(source, journal, link)
             except (NotConnected, TimeoutError) as exc:
                 if link.up:
                     backoff.held(clock.monotonic() - connected_at)
+                if presence and (link.up or not tried):
                     await journal.append(Delivery(presence.down()), source.name)
                 link.lost(str(exc) or "no answer in time")
+            tried = True
             await source.close()
             await clock.sleep(backoff.next_s())
     finally:

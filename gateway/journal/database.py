@@ -27,8 +27,12 @@ class JournalError(Unusable):
     """The journal cannot be used; the text says what to do. Nothing was changed or deleted."""
 
 
+class JournalInUse(JournalError):  # noqa: N818  # a state, for its user to mend
+    """Another gateway runs on the journal."""
+
+
 def lock(path: Path) -> IO[bytes]:
-    """Holds the journal for this process. JournalError: another instance has it, or the folder cannot be written."""
+    """Holds the journal for this process. JournalInUse: another has it. JournalError: the folder cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.with_name(path.name + ".lock").open("ab")
@@ -40,7 +44,7 @@ def lock(path: Path) -> IO[bytes]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
         handle.close()
-        raise JournalError(f"another gateway runs on {path}: stop it, or give this one its own journal.path") from exc
+        raise JournalInUse(f"another gateway runs on {path}: stop it, or give this one its own journal.path") from exc
     return handle
 
 

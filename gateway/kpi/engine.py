@@ -13,7 +13,9 @@ from gateway.kpi.between import Between, between, spans
 from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.catalogue import CATALOGUE
 from gateway.kpi.closing import SETTLE_MS, Limits
+from gateway.kpi.entrybook import Booked
 from gateway.kpi.factors import Factors
+from gateway.kpi.facts import Series
 from gateway.kpi.group import groups
 from gateway.kpi.intake import Intake, Taken
 from gateway.kpi.live import Live
@@ -76,7 +78,8 @@ class Engine:
         self._journal, self._clock = journal, clock
         self._commit_every_s = commit_every_s
         self._committed_at = float("-inf")
-        self._committed_minute = 0
+        self._committed_minute = self._committed_entries = 0
+        self._moved = asyncio.Event()
         self._position = self._worker.position
         self._sent_seq = self._acked_seq = 0
         self._refreshing: asyncio.Future[dict[str, Any]] | None = None
@@ -95,6 +98,7 @@ class Engine:
                 self._intake.take(record.position, record.batch)
                 if self._intake.pending >= _CATCH_UP_FACTS and self._due():
                     await self._commit()
+        self._moved.set()
         if self._due():
             await self._commit()
         return self._position
@@ -141,11 +145,40 @@ class Engine:
         await self._run(self._worker.absorb, self._intake.drain())
         return await self._run(spans, self._worker, asset)
 
+    # entries --------------------------------------------------------------------------------------------------------
+
+    async def reach(self, position: int) -> None:
+        """Returns when everything up to a position of the journal was taken."""
+        while self._intake.position < position:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def entries_of(self, entry_ids: Sequence[str]) -> dict[str, Booked]:
+        """The newest revision of each of these entries that was taken, by id."""
+        await self._run(self._worker.absorb, self._intake.drain())
+        return await self._run(self._worker.entries.find, entry_ids)
+
+    async def entries_between(self, asset: str, from_ms: int, to_ms: int, limit: int) -> list[Booked]:
+        """The newest revisions of entries that touch a range, oldest first. asset: "" for all."""
+        await self._run(self._worker.absorb, self._intake.drain())
+        return await self._run(self._worker.entries.between, asset, from_ms, to_ms, limit)
+
+    async def readings(self, asset: str, role: str, from_ms: int, to_ms: int) -> set[tuple[int, int]]:
+        """(time_ms, seq) of the role's facts near a range. KeyError: no such asset."""
+        await self._run(self._worker.absorb, self._intake.drain())
+        series = (await self._run(self._worker.facts, asset, from_ms, to_ms)).get(role, Series.empty())
+        return set(zip(series.time_ms.tolist(), series.seq.tolist(), strict=True))
+
+    async def sealed_ms(self) -> dict[str, int]:
+        """asset → before this its facts are forgotten."""
+        return {owner: progress.sealed_ms for owner, progress in self._worker.progress.items()}
+
     # inside ---------------------------------------------------------------------------------------------------------
 
     def _due(self) -> bool:
-        """Whether a minute can be closed, but not too often while old minutes rush by; or memory wants it."""
-        if self._closable_minute() == self._committed_minute and not self._worker.behind:
+        """Whether a minute can be closed or somebody booked something, but not too often; or memory wants it."""
+        entered = self._intake.entered != self._committed_entries
+        if self._closable_minute() == self._committed_minute and not self._worker.behind and not entered:
             return self._intake.pending >= _PENDING_FACTS
         waited_s = self._clock.monotonic() - self._committed_at
         return waited_s >= self._commit_every_s or self._intake.pending >= _CATCH_UP_FACTS
@@ -157,12 +190,14 @@ class Engine:
     async def _commit(self, within_s: float | None = None) -> None:
         """Commits until nothing is due, or for about this time: facts are durable after the first."""
         minute, until_s = self._closable_minute(), self._clock.monotonic() + (within_s or _CATCH_UP_S)
+        entered = self._intake.entered
         await self._run(self._worker.absorb, self._intake.drain())
         behind = True
         while behind:
             await self._run(self._worker.commit, self._acked_seq)
             self._position = self._worker.position
-            self._committed_minute, self._committed_at = minute, self._clock.monotonic()
+            self._committed_minute, self._committed_entries = minute, entered
+            self._committed_at = self._clock.monotonic()
             await self._send()
             behind = self._worker.behind and self._committed_at < until_s
 

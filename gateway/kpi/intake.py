@@ -1,23 +1,27 @@
 """From journal records to facts: the few readings that KPIs need, picked out of all that pass by."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.kpi.asset import FACT_ROLES, AssetModel
+from gateway.kpi.asset import POWER, AssetModel
+from gateway.kpi.entries import POINT, Entry, Fact, fact_of, interval_of, load
 from gateway.kpi.facts import Series, merge, text_code
+from gateway.kpi.intervals import Interval
 from gateway.kpi.segments import RENEWED, RESUMED, UP
 from gateway.model import Batch, Reason, Tag, TagTable, TagType, is_usable, uncertain
 
+_log = logging.getLogger("lineside.kpi")
 SESSION: Final = "session"
 _UP_AGAIN: Final = {uncertain(Reason.NOT_CONNECTED): RESUMED, uncertain(Reason.MISSING): RENEWED}
-POWER: Final = "power"
 Key = tuple[str, str]
 """Owner (asset or `source/<source>`) and role."""
+_EVENTS: Final = ("increment", "pulse")  # kinds whose readings each count, so that none may stand for another
 _OWN_LIFE: Final[Key] = ("gateway", "alive")
 
 
@@ -26,6 +30,8 @@ class Taken:
     """What was picked since the last time.
 
     facts        facts by owner and role
+    intervals    what people said of stretches of time, by asset
+    entries      asset and entry of everything that people booked
     power        newest usable power by asset: time in ms and the tag's value
     texts        texts of state codes
     presence_ms  newest presence; None before the first
@@ -37,6 +43,12 @@ class Taken:
     texts: Mapping[float, str]
     presence_ms: int | None
     position: int
+    intervals: Mapping[str, tuple[Interval, ...]] = field(default_factory=dict)
+    entries: tuple[tuple[str, Entry], ...] = ()
+
+
+_Chunk = tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]
+"""slot, time_ms, value, usable, and the time within its millisecond in ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +72,19 @@ class Intake:
     ) -> None:
         self._tags = tags
         self._lateness_ms = lateness_ms
+        self._assets = frozenset(models)
         self._wanted: dict[str, list[Key]] = {}
-        for asset in models.values():
-            for role, binding in asset.bindings.items():
-                if role in FACT_ROLES or role == POWER:
-                    self._wanted.setdefault(tags[binding.tag].name, []).append((asset.name, role))
+        bound = [(asset.name, binding) for asset in models.values() for binding in asset.bindings.values()]
+        for name, binding in bound:
+            if binding.tag >= 0:
+                self._wanted.setdefault(tags[binding.tag].name, []).append((name, binding.role))
+        self._events = frozenset((name, binding.role) for name, binding in bound if binding.kind in _EVENTS)
         self.position = position
         self.presence_ms = presence_ms
         self.newest_ms = 0
-        self.pending = 0
-        self._chunks: list[tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] = []
+        self.pending = self.entered = 0
+        self._entries: list[tuple[str, Entry]] = []
+        self._chunks: list[_Chunk] = []
         self._texts: dict[float, str] = {}
         self._slots: list[_Slot] = []
         self._slot_by_tag: dict[tuple[str, bool], int] = {}
@@ -85,11 +100,14 @@ class Intake:
         first = [slot.targets[0] for slot in self._slots]
         self._presence = np.array([key == _OWN_LIFE or key[1] == SESSION for key in first], bool)
         self._text_slot = np.array([slot.is_text for slot in self._slots], bool)
+        self._entry_slot = np.array([key[1] == POINT for key in first], bool)
 
     def _targets(self, name: str) -> list[Key]:
         owner, _, point = name.rpartition("/")
         if (owner, point) == _OWN_LIFE or (point == SESSION and owner.startswith("source/")):
             return [(owner, point)]
+        if point == POINT and owner in self._assets:
+            return [(owner, POINT)]
         return self._wanted.get(name, [])
 
     def _slot(self, tag: Tag) -> int:
@@ -109,6 +127,12 @@ class Intake:
         if not len(rows):
             return
         slots = slots[rows]
+        booked = self._entry_slot[slots]
+        if booked.any():
+            self._enter(batch, rows[booked], slots[booked])
+            rows, slots = rows[~booked], slots[~booked]
+            if not len(rows):
+                return
         time_ms = batch.time_ns[rows] // 1_000_000
         quality = batch.quality[rows]
         values, usable = batch.value[rows], is_usable(quality)
@@ -123,7 +147,18 @@ class Intake:
             usable = usable | present
         self.newest_ms = max(self.newest_ms, int(time_ms.max()))
         self.pending += len(rows)
-        self._chunks.append((slots, time_ms, values, usable))
+        self._chunks.append((slots, time_ms, values, usable, batch.time_ns[rows] % 1_000_000))
+
+    def _enter(self, batch: Batch, rows: NDArray[np.intp], slots: NDArray[np.int16]) -> None:
+        """Takes what people booked; that is about any time, so it moves no clock."""
+        for value, slot in zip(batch.value[rows].tolist(), slots.tolist(), strict=True):
+            asset = self._slots[slot].targets[0][0]
+            try:
+                self._entries.append((asset, load(batch.text(value))))
+            except ValueError as exc:
+                _log.error("%s: %s: ignored", asset, exc)
+        self.entered += len(rows)
+        self.pending += len(rows)
 
     def _advance(self, slots: NDArray[np.int16], time_ms: NDArray[np.int64]) -> None:
         """Presence goes forward. Back only where `gateway/alive` does, by more than the lateness: its clock was set."""
@@ -150,24 +185,63 @@ class Intake:
         """Hands over what was picked; nothing is pending afterwards."""
         chunks, self._chunks, self.pending = self._chunks, [], 0
         texts, self._texts = self._texts, {}
-        found: dict[Key, Series] = {}
+        entries, self._entries = tuple(self._entries), []
+        found, said = _booked_facts(entries)
+        texts |= said
         power: dict[str, tuple[int, float]] = {}
         if chunks:
-            slots, time_ms, value, usable = (np.concatenate(column) for column in zip(*chunks, strict=True))
+            slots, time_ms, value, usable, within_ns = (np.concatenate(column) for column in zip(*chunks, strict=True))
             order = np.argsort(slots, kind="stable")
             edges = np.flatnonzero(np.diff(slots[order], prepend=-1, append=len(self._slots)))
             for low, high in pairwise(edges.tolist()):
                 rows = order[low:high]
-                series = Series.of(time_ms[rows], value[rows], usable[rows])
-                self._deal(series, self._slots[slots[rows[0]]], found, power)
-        return Taken(found, power, texts, self.presence_ms, self.position)
+                read = (time_ms[rows], value[rows], usable[rows])
+                slot = self._slots[slots[rows[0]]]
+                each = {event: Series.of(*read, within_ns[rows] if event else None) for event in self._kinds(slot)}
+                self._deal(each, slot, found, power)
+        return Taken(found, power, texts, self.presence_ms, self.position, _booked_intervals(entries), entries)
 
-    @staticmethod
-    def _deal(series: Series, slot: _Slot, found: dict[Key, Series], power: dict[str, tuple[int, float]]) -> None:
-        for owner, role in slot.targets:
+    def _kinds(self, slot: _Slot) -> set[bool]:
+        """Whether the slot's targets take its readings as events, as values, or both."""
+        return {key in self._events for key in slot.targets}
+
+    def _deal(
+        self, each: Mapping[bool, Series], slot: _Slot, found: dict[Key, Series], power: dict[str, tuple[int, float]]
+    ) -> None:
+        for key in slot.targets:
+            series = each[key in self._events]
+            owner, role = key
             if role == POWER:
                 known = np.flatnonzero(series.usable)
                 if len(known):
                     power[owner] = (int(series.time_ms[known[-1]]), float(series.value[known[-1]]))
             elif owner != "gateway":
-                found[owner, role] = merge(found.get((owner, role), Series.empty()), series)
+                found[key] = merge(found.get(key, Series.empty()), series)
+
+
+def _booked_facts(entries: Iterable[tuple[str, Entry]]) -> tuple[dict[Key, Series], dict[float, str]]:
+    """The facts in what people booked, and the texts of their codes."""
+    rows: dict[Key, list[Fact]] = {}
+    for asset, entry in entries:
+        if fact := fact_of(entry):
+            rows.setdefault((asset, fact.role), []).append(fact)
+    texts = {fact.value: fact.text for facts in rows.values() for fact in facts if fact.text is not None}
+    found = {
+        key: Series.of(
+            [fact.time_ms for fact in facts],
+            [fact.value for fact in facts],
+            [fact.usable for fact in facts],
+            [fact.seq for fact in facts],
+            [fact.revision for fact in facts],
+        )
+        for key, facts in rows.items()
+    }
+    return found, texts
+
+
+def _booked_intervals(entries: Iterable[tuple[str, Entry]]) -> dict[str, tuple[Interval, ...]]:
+    found: dict[str, list[Interval]] = {}
+    for asset, entry in entries:
+        if interval := interval_of(entry):
+            found.setdefault(asset, []).append(interval)
+    return {asset: tuple(intervals) for asset, intervals in found.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.book import Column, Derived
 from gateway.kpi.closing import AssetBook, Closed, Limits
+from gateway.kpi.entrybook import EntryBook
 from gateway.kpi.facts import FOREVER_MS, Series, merge_all
 from gateway.kpi.group import Group, groups, regroup
 from gateway.kpi.intake import SESSION, Taken
@@ -53,6 +54,7 @@ class Worker:
             "factors": json.dumps([record.model_dump(mode="json") for record in publisher.factors.records]),
         }
         self.store = Store(path)
+        self.entries = EntryBook(self.store.db)
         self.plant = plant
         self.progress = self.store.progress()
         self.position = int(self.store.get("position", "0"))
@@ -101,6 +103,7 @@ class Worker:
         self.power |= taken.power
         self._texts |= taken.texts
         self.store.learn(taken.texts)
+        self.entries.absorb(taken.entries)
         self.presence_ms, self._taken = taken.presence_ms, taken.position
 
     @property
@@ -126,6 +129,7 @@ class Worker:
             with self.store.transaction():
                 part = int(self.store.get("part", "0")) + 1
                 self.store.add_texts(self._texts)
+                self.entries.write()
                 self._put_facts(part)
                 changed = {name: self._close(book, closed, progress) for name, book in self.books.items()}
                 for group in self.groups:
@@ -196,6 +200,7 @@ class Worker:
     def _settle(self, closed: Mapping[str, Closed], progress: dict[str, Progress]) -> None:
         self.progress, self.position = progress, self._taken
         self._texts = {}
+        self.entries.settle()
         self._later = {name: list(one.later) for name, one in closed.items() if one.later}
         for name, one in closed.items():
             self.books[name].settle(one)

@@ -88,7 +88,7 @@ async def test_a_source_that_is_not_there_is_tried_again_and_its_session_is_jour
     assert link.reason == "connection refused"
     await clock.advance(60)
     assert link.up
-    assert presence_values(journal) == [1.0, 0.0, 1.0]
+    assert presence_values(journal) == [0.0, 1.0, 0.0, 1.0]  # down once, however often it was tried
     assert [item.value[0] for _, item in journal.appended if item.tag[0] == 1] == [1.0, 2.0]
     assert (link.readings, link.losses) == (2, 1)
     await stop(task)

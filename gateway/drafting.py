@@ -1,0 +1,136 @@
+"""From what people write, on the command line or in a file, to entries as the desk takes them."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from gateway.kpi.asset import AssetModel
+from gateway.kpi.bookable import COUNT_ROLES, close
+from gateway.kpi.entries import COUNT, READING, SPANS, Entry, id_of_row
+from gateway.kpi.facts import FOREVER_MS
+from gateway.moment import parse_moment
+from gateway.ports import Unusable
+
+COLUMNS: Final = ("kind", "asset", "from", "to", "role", "value", "id", "note")
+_NEEDED: Final = ("kind", "asset", "from", "value")
+_LONGEST: Final = 200_000
+_SHOWN: Final = 50
+Draft = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafter:
+    """Reads what people write. zone: of times without an offset."""
+
+    models: Mapping[str, AssetModel]
+    zone: ZoneInfo
+    now_ms: int
+
+    def draft(self, row: Mapping[str, str]) -> Draft:
+        """The entry in a row of `COLUMNS`. ValueError: `column: problem`."""
+        kind, role = row["kind"].lower(), row.get("role", "")
+        if kind in COUNT_ROLES:
+            kind, role = COUNT, kind
+        if kind not in (COUNT, READING, *SPANS):
+            raise ValueError(f"kind: no {kind!r}: write {', '.join((*COUNT_ROLES, READING, *SPANS))}")
+        draft: Draft = {"kind": kind, "asset": row["asset"], "role": role, "note": row.get("note", "")}
+        draft |= {"id": row["id"]} if row.get("id") else {}
+        draft |= {"from": self.moment(row["from"], "from")}
+        if row.get("to"):
+            draft["to"] = self.moment(row["to"], "to")
+        return draft | {"value": self._value(draft, row["value"])}
+
+    def moment(self, text: str, column: str) -> int:
+        """ms since 1970. ValueError: `column: problem`."""
+        try:
+            return parse_moment(text, self.zone, self.now_ms)
+        except ValueError as exc:
+            raise ValueError(f"{column}: {exc}") from exc
+
+    def _value(self, draft: Draft, text: str) -> float | str:
+        model = self.models.get(draft["asset"])
+        if model is None:
+            raise ValueError(f"asset: no {draft['asset']!r}{close(draft['asset'], self.models)}")
+        binding = model.bindings.get(draft["role"])
+        if draft["kind"] in SPANS or (draft["kind"] == READING and binding is not None and binding.is_text):
+            return text
+        try:
+            return float(text)
+        except ValueError as exc:
+            raise ValueError(f"value: {text!r} is no number") from exc
+
+
+def read_drafts(file: Path, drafter: Drafter) -> list[tuple[int, Draft]]:
+    """Line and entry of each row of a CSV file. Unusable: everything that is wrong, as file:line: column: problem.
+
+    A row without an id gets one from what it says, so that the same file can be imported again.
+    """
+    found: list[tuple[int, Draft]] = []
+    problems: list[str] = []
+    seen: dict[str, int] = {}
+    said: dict[str, int] = {}
+    for line, row in _rows(file):
+        try:
+            draft = drafter.draft(row)
+        except ValueError as exc:
+            problems.append(f"{file}:{line}: {exc}")
+            continue
+        if "id" not in draft and draft["kind"] != READING:
+            draft["id"] = _own_id(draft, said)
+        first = seen.setdefault(draft.get("id", f"line {line}"), line)
+        if first != line:
+            problems.append(f"{file}:{line}: id: {draft['id']!r} stands in line {first} already")
+        found.append((line, draft))
+    if len(found) > _LONGEST:
+        raise Unusable(f"{file}: has {len(found)} rows: import at most {_LONGEST} at once")
+    must_be_none(problems)
+    return found
+
+
+def must_be_none(problems: list[str]) -> None:
+    """Unusable: there are problems; nothing was booked."""
+    if problems:
+        more = [f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        raise Unusable("\n".join(["nothing was booked:", *problems[:_SHOWN], *more]))
+
+
+def _own_id(draft: Draft, said: dict[str, int]) -> str:
+    end = draft.get("to", FOREVER_MS if draft["kind"] in SPANS else draft["from"])
+    entry = Entry("", draft["kind"], draft["from"], end, draft["value"], draft["role"], note=draft["note"])
+    first = id_of_row(draft["asset"], entry, 0)
+    nth = said.get(first, 0)
+    said[first] = nth + 1
+    return first if nth == 0 else id_of_row(draft["asset"], entry, nth)
+
+
+def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells by column; empty rows are left out."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            head = lines.readline()
+            reader = csv.reader(lines, delimiter=";" if head.count(";") > head.count(",") else ",", strict=True)
+            columns = [name.strip().lower() for name in next(csv.reader([head], delimiter=reader.dialect.delimiter))]
+            columns = ["from" if name == "at" else name for name in columns]
+            _check_columns(file, columns)
+            for cells in reader:
+                row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+                if any(row.values()):
+                    yield reader.line_num + 1, dict.fromkeys(_NEEDED, "") | row
+    except (OSError, UnicodeDecodeError, csv.Error, StopIteration) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else f"is no CSV file in UTF-8 ({exc})"
+        raise Unusable(f"{file}: {reason}") from exc
+
+
+def _check_columns(file: Path, columns: list[str]) -> None:
+    for name in columns:
+        if name not in COLUMNS:
+            raise Unusable(f"{file}:1: no column {name!r}{close(name, COLUMNS)}")
+    if missing := [name for name in _NEEDED if name not in columns]:
+        raise Unusable(
+            f"{file}:1: needs the column {missing[0]!r}; the first line names the columns: {','.join(COLUMNS)}"
+        )
+    if len(set(columns)) < len(columns):
+        raise Unusable(f"{file}:1: a column stands there twice")
