@@ -119,7 +119,7 @@ def _dies_with_parent() -> list[str]:
 async def _until_ready(server: Process, host: str, port: int, log_file: Path) -> None:
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            while not await _accepts(host, port):
+            while not await accepts(host, port):
                 if server.returncode is not None:
                     raise OSError(
                         f"nats-server ended with {server.returncode} (is port {port} in use?): see {log_file}"
@@ -129,7 +129,8 @@ async def _until_ready(server: Process, host: str, port: int, log_file: Path) ->
         raise OSError(f"nats-server was not ready within {READY_WITHIN_S:.0f} s: see {log_file}") from exc
 
 
-async def _accepts(host: str, port: int) -> bool:
+async def accepts(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError:
