@@ -1,0 +1,40 @@
+"""Energy between any two moments: interpolated in fractions, rounded where it is cumulated."""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+
+from tests.oracle.machine import Meter, Report
+
+
+def register(meter: Meter, reports: list[Report]) -> Callable[[int], int]:
+    """A function that tells the whole mWh up to a moment."""
+    usable = [(r.at_ms, Fraction(r.value) * meter.per_unit) for r in reports if isinstance(r.value, float | int)]
+    modulus = meter.modulus * meter.per_unit
+    times = [at for at, _ in usable]
+    joints = [0]
+    for (_, v0), (_, v1) in pairwise(usable):
+        base, end = _climb(v0, v1, modulus)
+        joints.append(joints[-1] + round(end) - round(base))
+
+    def cumulated(at: int) -> int:
+        index = bisect_right(times, at) - 1
+        if index < 0:
+            return 0
+        if index == len(usable) - 1:
+            return joints[-1]
+        (t0, v0), (t1, v1) = usable[index], usable[index + 1]
+        base, end = _climb(v0, v1, modulus)
+        return joints[index] + round(base + (end - base) * Fraction(at - t0, t1 - t0)) - round(base)
+
+    return cumulated
+
+
+def _climb(v0: Fraction, v1: Fraction, modulus: Fraction) -> tuple[Fraction, Fraction]:
+    """From where to where a register went between two readings."""
+    if v1 >= v0 or v0 - v1 <= max(Fraction(1000), v0 / 1_000_000):
+        return v0, v1
+    if modulus and modulus - v0 + v1 <= modulus / 2:
+        return v0, v1 + modulus
+    return Fraction(0), v1
