@@ -1,12 +1,12 @@
 """Asking the gateway from a command: over its control socket, or, where none runs, in this process."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 
-from gateway.app import headless
 from gateway.config import Config
 from gateway.control import Caller, NobodyThere, Reply, judged
 from gateway.journal import JournalInUse
@@ -25,6 +25,10 @@ async def asking(config: Config) -> AsyncIterator[Ask]:
     try:
         caller = await Caller.to(path)
     except NobodyThere:
+        from gateway.app import headless  # not loaded where a gateway answers
+
+        log = logging.getLogger("lineside")
+        log.setLevel(max(log.level, logging.WARNING) if log.level != logging.DEBUG else log.level)
         try:
             async with headless(config) as gateway:
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from gateway.commands import fact
 from gateway.config import ConfigError, load, schema
 from gateway.ports import Unusable
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(fact.app, name="fact")
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file, e.g. configs/minimal.yaml")]
 T = TypeVar("T")
 _PLAIN = Console(soft_wrap=True, highlight=False, markup=False)

@@ -98,7 +98,7 @@ def must_be_none(problems: list[str]) -> None:
 
 
 def _own_id(draft: Draft, said: dict[str, int]) -> str:
-    end = draft.get("to", FOREVER_MS if draft["kind"] in SPANS else draft["from"])
+    end: int = draft["to"] if "to" in draft else FOREVER_MS if draft["kind"] in SPANS else draft["from"]
     entry = Entry("", draft["kind"], draft["from"], end, draft["value"], draft["role"], note=draft["note"])
     first = id_of_row(draft["asset"], entry, 0)
     nth = said.get(first, 0)

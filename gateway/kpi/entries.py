@@ -7,17 +7,18 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from gateway.kpi import intervals
 from gateway.kpi.facts import FOREVER_MS, text_code
-from gateway.kpi.intervals import Interval
+from gateway.kpi.intervals import Interval, Kind
 from gateway.model import Tag, TagType
 
 POINT: Final = "entry"
 COUNT: Final = "count"
 READING: Final = "reading"
-SPANS: Final = ("stop", "planned", "order", "product")
-KINDS: Final = (COUNT, READING, *SPANS)
+SPANS: Final[tuple[str, ...]] = intervals.KINDS
+KINDS: Final[tuple[str, ...]] = (COUNT, READING, *SPANS)
 BOOKED: Final = "_booked"
 _SEQ_BITS: Final = 53
 
@@ -142,15 +143,8 @@ def interval_of(entry: Entry) -> Interval | None:
     """The interval that an entry becomes; None for counts and readings."""
     if entry.kind not in SPANS:
         return None
-    return Interval(
-        entry.id,
-        entry.kind,
-        entry.from_ms,
-        entry.to_ms,
-        str(entry.value),
-        entry.revision,
-        entry.usable,  # type: ignore[arg-type]
-    )
+    kind = cast("Kind", entry.kind)
+    return Interval(entry.id, kind, entry.from_ms, entry.to_ms, str(entry.value), entry.revision, entry.usable)
 
 
 def seq_of(entry_id: str) -> int:
