@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from gateway.kpi.buckets import quantities
-from gateway.kpi.catalogue import Result, evaluate
+from gateway.kpi.catalogue import STANDARD, Catalogue, Result, evaluate, unit_of
 from gateway.kpi.factors import Factors
 from gateway.kpi.store import Row, Store
 from gateway.model import GOOD, Batch, BatchBuilder, Reason, Tag, TagType, bad
@@ -36,13 +36,15 @@ class Change:
 class Publisher:
     """Collects the readings of one commit.
 
-    needs  owner → KPI id → what the owner's config lacks for it
-    units  KPI id → unit
+    needs      owner → KPI id → what the owner's config lacks for it
+    units      KPI id → unit
+    catalogue  the site's KPIs; each is published for the windows that its row names
     """
 
     factors: Factors
     needs: Mapping[str, Mapping[str, str]]
     units: Callable[[str], str]
+    catalogue: Catalogue = STANDARD
     _builder: BatchBuilder = field(default_factory=BatchBuilder)
     _ids: dict[str, int] = field(default_factory=dict)
 
@@ -73,7 +75,8 @@ class Publisher:
 
     def _results(self, change: Change, row: Row) -> dict[str, Result]:
         sums = dict(zip(quantities, row, strict=True))
-        return evaluate(sums, self.factors.grid(change.business_date), self.needs.get(change.owner))
+        grid, needs = self.factors.grid(change.business_date), self.needs.get(change.owner)
+        return evaluate(sums, grid, needs, self.catalogue, change.window)
 
     def _knows(self, store: Store, tag: Tag) -> bool:
         return tag.name in self._ids or store.outbox.has(tag)
@@ -92,13 +95,6 @@ class Publisher:
         """After a transaction that failed: its results and outbox tags do not exist."""
         self._ids.clear()
         self._builder = BatchBuilder()
-
-
-def unit_of(quantity: str) -> str:
-    """µs, mWh or none."""
-    if quantity.startswith("energy"):
-        return "mWh"
-    return "µs" if quantity.startswith(("time_", "ideal_")) or quantity == "planned" else ""
 
 
 def with_ids(body: bytes, names: Mapping[int, Tag], ids: Callable[[str], int]) -> Batch:

@@ -1,0 +1,78 @@
+"""The catalogue ready for use: every row with its formulas resolved for the site's settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.kpi.catalogue.data_quality import DATA_QUALITY
+from gateway.kpi.catalogue.elements import elements
+from gateway.kpi.catalogue.energy import ENERGY
+from gateway.kpi.catalogue.formula import Formula, Terms
+from gateway.kpi.catalogue.gate import Gate
+from gateway.kpi.catalogue.inputs import inputs_of
+from gateway.kpi.catalogue.maintenance import MAINTENANCE
+from gateway.kpi.catalogue.own import Expression
+from gateway.kpi.catalogue.productivity import PRODUCTIVITY
+from gateway.kpi.catalogue.quality import QUALITY
+from gateway.kpi.catalogue.row import Kpi
+
+CATALOGUE: Final[tuple[Kpi, ...]] = (*PRODUCTIVITY, *QUALITY, *MAINTENANCE, *DATA_QUALITY, *ENERGY)
+"""Every KPI that Lineside knows by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A KPI with its formulas over bucket quantities; low and high: None where they are the value itself."""
+
+    kpi: Kpi
+    formula: Formula | Expression
+    low: Formula | None = None
+    high: Formula | None = None
+
+    @staticmethod
+    def of(kpi: Kpi, known: Mapping[str, Terms]) -> "Row":
+        """The row with time elements resolved."""
+        low, high = (Formula.parse(text, known) if text else None for text in (kpi.low, kpi.high))
+        return Row(kpi, Formula.parse(kpi.formula, known), low, high)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What an asset must have for it: roles and settings, each once."""
+        return tuple(dict.fromkeys((*inputs_of(self.formula.needed), *self.kpi.inputs)))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The KPIs of a site: the known ones under its settings, then its own.
+
+    elements  time element → sum of quantities
+    gate      how good the data must be
+    """
+
+    rows: tuple[Row, ...]
+    elements: Mapping[str, Terms]
+    gate: Gate
+    _windows: dict[str, tuple[frozenset[str], tuple[Row, ...]]] = field(default_factory=dict, repr=False, compare=False)
+
+    @staticmethod
+    def of(known: Mapping[str, Terms], own: Sequence[Row] = (), gate: Gate = Gate()) -> "Catalogue":  # noqa: B008
+        """The catalogue under these time elements, with a site's own rows."""
+        return Catalogue((*(Row.of(kpi, known) for kpi in CATALOGUE), *own), known, gate)
+
+    def row(self, kpi: str) -> Row | None:
+        """The row of a KPI by its id."""
+        return next((row for row in self.rows if row.kpi.id == kpi), None)
+
+    def of_window(self, window: str) -> tuple[frozenset[str], tuple[Row, ...]]:
+        """The KPIs that a window has, and the rows that these take; "" stands for any range: all of them."""
+        if window not in self._windows:
+            shown = frozenset(row.kpi.id for row in self.rows if not window or window in row.kpi.windows)
+            refers = {
+                other for row in self.rows if row.kpi.id in shown for other in (*row.kpi.follows, row.kpi.instead)
+            }
+            self._windows[window] = shown, tuple(row for row in self.rows if row.kpi.id in shown | refers)
+        return self._windows[window]
+
+
+STANDARD: Final = Catalogue.of(elements())
+"""The catalogue of a site without settings of its own."""
