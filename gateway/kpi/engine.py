@@ -136,6 +136,10 @@ class Engine:
         await self._run(self._worker.absorb, self._intake.drain())
         return await self._run(self._between, asset, from_ms, to_ms)
 
+    def presence_ms(self) -> int | None:
+        """Up to when time has passed for the engine, UTC ms; None before the first proof of life."""
+        return self._intake.presence_ms
+
     def refused(self) -> int:
         """Readings since the start that came too late for their minute, or from a clock that was never set."""
         return self._worker.refused
