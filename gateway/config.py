@@ -13,18 +13,23 @@ from adapters import SINKS, SOURCES, Kind
 from gateway.board.config import BoardConfig
 from gateway.document import ConfigError, Document, Problem, closest
 from gateway.fields import ByteSize, Duration, Name, Section
-from gateway.kpi.config import AssetConfig, CalendarConfig, LineConfig
-from gateway.kpi.factors import Factors, PackError
+from gateway.kpi.calendar_config import CalendarConfig
+from gateway.kpi.config import AssetConfig, LineConfig
+from gateway.kpi.entries import POINT
+from gateway.kpi.factors import Factors
+from gateway.kpi.products import ProductConfig, ProductName, read_products
+from gateway.kpi.reasons import ReasonConfig
 from gateway.kpi.roles import AssetModel, build_models, check_models
 from gateway.library import Library, UnknownName
 from gateway.model import Site, Tag, TagTable, session
+from gateway.packs import PackError, Packs
 from gateway.sheet import SHEET_SCHEMA, expand
 
 __all__ = ["Config", "ConfigError", "Problem", "load", "schema"]
 
 _RESERVED = {
     "assets": {"line", "site", "source", "gateway"},
-    "sources": {"gateway", "kpi"},
+    "sources": {"gateway", "kpi", "control"},
     "sinks": {"gateway", "kpi", "history"},
 }
 
@@ -81,10 +86,15 @@ class RootConfig(Section):
     site: Name
     timezone: str = "UTC"
     packs: list[str] = []
+    pack_choices: dict[str, str] = {}
+    factor_policy: Literal["latest_available", "strict"] = "latest_available"
     calendars: dict[Name, CalendarConfig] = {}
     lines: dict[Name, LineConfig] = {}
     sources: dict[Name, dict[str, Any]] = Field(repr=False)
     assets: dict[Name, AssetConfig] = {}
+    products: dict[ProductName, ProductConfig] = {}
+    products_file: Path | None = None
+    reasons: dict[Name, ReasonConfig] = {}
     journal: JournalConfig = JournalConfig()
     retention: RetentionConfig = RetentionConfig()
     lateness: Duration = 15 * 60.0
@@ -143,6 +153,7 @@ def load(file: Path) -> Config:
     ] + sessions
     factors = Factors()
     if root is not None:
+        root = _with_products(document, root)
         _check_names(document, root, tags)
         factors = _factors(document, root, library)
     document.check()
@@ -151,7 +162,9 @@ def load(file: Path) -> Config:
 
 def models(root: RootConfig, tags: TagTable) -> dict[str, AssetModel]:
     """The KPI model of every asset of a checked config, bound to the ids of its tags."""
-    return build_models(root.assets, root.lines, root.calendars, tags, site_of(root))
+    return build_models(
+        root.assets, root.lines, root.calendars, tags, site_of(root), products=root.products, reasons=root.reasons
+    )
 
 
 def site_of(root: RootConfig) -> Site:
@@ -220,9 +233,20 @@ def _tags(document: Document, name: str, source: SourceConfig, library: Library)
         return []
 
 
+def _with_products(document: Document, root: RootConfig) -> RootConfig:
+    """With the products of the file among those of the config."""
+    if root.products_file is None:
+        return root
+    found = read_products(document.file.resolve().parent / root.products_file, document, root.assets)
+    for name in found.keys() & root.products.keys():
+        document.report(("products", name), f"is also in {root.products_file}: give every product once")
+    return root.model_copy(update={"products": found | root.products})
+
+
 def _factors(document: Document, root: RootConfig, library: Library) -> Factors:
     try:
-        return Factors.load(root.packs, library)
+        strict = root.factor_policy == "strict"
+        return Factors(Packs.load(root.packs, library, root.pack_choices, strict=strict))
     except (PackError, UnknownName) as exc:
         document.report(("packs",), str(exc.args[0]))
         return Factors()
@@ -236,11 +260,18 @@ def _check_names(document: Document, root: RootConfig, tags: list[Tag]) -> None:
                 ("sources", tag.source), f"tag {tag.name!r} is already delivered by source {owners[tag.name]!r}"
             )
         owners[tag.name] = tag.source
+        asset, _, point = tag.name.rpartition("/")
+        if point == POINT and asset in root.assets:
+            document.report(
+                ("sources", tag.source), f"tag {tag.name!r} is Lineside's own, for entries: call the point otherwise"
+            )
     for part, given in (("assets", root.assets), ("sources", root.sources), ("sinks", root.sinks)):
         for name in _RESERVED[part] & given.keys():
             document.report((part, name), f"{name!r} is a name of Lineside's own: take another one")
     if any(problem.path[:1] == ("sources",) for problem in document.problems):
         return  # tags of a source that is wrong would be missed as well: say first what is the matter
     table = TagTable(enumerate(tags))
-    for error in check_models(root.assets, root.lines, root.calendars, table, site_of(root)):
+    for error in check_models(
+        root.assets, root.lines, root.calendars, table, site_of(root), products=root.products, reasons=root.reasons
+    ):
         document.report(error.path, error.problem)

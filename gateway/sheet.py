@@ -10,13 +10,11 @@
 Columns are the keys of the kind, and `line`: the asset's line. An empty cell leaves the common value.
 """
 
-import csv
-from pathlib import Path
 from typing import Any, Final
 
 from gateway.document import Document, closest
+from gateway.table import read_rows
 
-_REQUIRED: Final = ("name",)
 SHEET_SCHEMA: Final[dict[str, Any]] = {
     "title": "Sheet",
     "description": "Sources from a CSV file, one per row; the other keys are what all rows have in common.",
@@ -51,18 +49,17 @@ def _expand_one(document: Document, name: str, entry: dict[str, Any], found: dic
     path = document.file.resolve().parent / str(entry["sheet"])
     sheet = Document(path, problems=document.problems)
     try:
-        rows = _rows(path)
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else exc
-        document.report(("sources", name, "sheet"), f"{path} cannot be read: {reason}")
+        rows = read_rows(path)
+    except ValueError as exc:
+        document.report(("sources", name, "sheet"), str(exc))
         return
-    if not rows or any(column not in rows[0][1] for column in _REQUIRED):
+    if not any("name" in row for _, row in rows):
         known = rows[0][1] if rows else ()
         document.report(("sources", name, "sheet"), f"{path} has no column `name`{closest('name', known)}")
         return
     sources, assets = document.data["sources"], document.data.setdefault("assets", {})
     for line, row in rows:
-        source, row_line = row.pop("name"), row.pop("line", "")
+        source, row_line = row.pop("name", ""), row.pop("line", "")
         sheet.place(("sources", source), line)
         if source in sources:
             sheet.report(("sources", source), "this name is already taken: give every source a name of its own")
@@ -79,18 +76,3 @@ def _add_asset(assets: Any, asset: str, each: object, line: str) -> None:
         has["line"] = line
     if isinstance(assets, dict) and asset and has:
         assets.setdefault(asset, has)
-
-
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line, column → text) of every row that is not empty; empty cells and columns without a name are left out."""
-    text = path.read_text(encoding="utf-8-sig")
-    lines = text.splitlines()
-    dialect = csv.Sniffer().sniff(lines[0], ",;\t") if lines and set(lines[0]) & set(",;\t") else csv.excel
-    reader = csv.DictReader(lines, dialect=dialect)
-    found = []
-    for row in reader:
-        cells = {key.strip(): (value or "").strip() for key, value in row.items() if isinstance(key, str)}
-        filled = {key: value for key, value in cells.items() if key and value}
-        if filled:
-            found.append((reader.line_num, {"name": "", **filled} if "name" in cells else filled))
-    return found

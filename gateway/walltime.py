@@ -1,4 +1,4 @@
-"""Local wall time as people write it: spans of a day and weekdays."""
+"""Local wall time as people write it: times and spans of a day, weekdays."""
 
 import re
 from typing import Annotated, Final, NamedTuple
@@ -49,3 +49,14 @@ Days = Annotated[
     BeforeValidator(parse_days),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"enum": list(_WEEKDAYS)}}]}),
 ]
+
+
+def parse_clock(text: object) -> int:
+    """Minutes after midnight from `06:00`. ValueError: says what a time of day looks like."""
+    match = re.fullmatch(r"\s*([01]?\d|2[0-3]):([0-5]\d)\s*", text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f'{text!r} is not a time of day: write it like "06:00", in quotes')
+    return 60 * int(match[1]) + int(match[2])
+
+
+Clock = Annotated[int, BeforeValidator(parse_clock), WithJsonSchema({"type": "string", "pattern": r"^\d\d?:\d\d$"})]

@@ -1,48 +1,12 @@
-"""The config sections of the KPIs: `calendars`, `lines`, `assets`."""
+"""The config sections of the KPIs' lines and assets."""
 
 import re
-from datetime import date
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from gateway.fields import Duration, Name, Section
-
-_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-class Span(NamedTuple):
-    """A stretch of local wall time in minutes after midnight; `end_min` is above 1440 where it runs over midnight."""
-
-    start_min: int
-    end_min: int
-
-
-def parse_span(text: object) -> Span:
-    """A span from `06:00-14:00`. ValueError: says what a span looks like."""
-    match = re.fullmatch(r"\s*(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s*", text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError(f'{text!r} is not a span of time: write it like "06:00-14:00", in quotes')
-    hours_a, minutes_a, hours_b, minutes_b = map(int, match.groups())
-    start, end = 60 * hours_a + minutes_a, 60 * hours_b + minutes_b
-    if start >= 1440 or end > 1440 or max(minutes_a, minutes_b) > 59:
-        raise ValueError(f"{text!r} is not a span of time: hours go from 00:00 to 24:00")
-    return Span(start, end if end > start else end + 1440)
-
-
-def parse_days(value: object) -> frozenset[int]:
-    """Weekdays (0 = Monday) from `mon-sat`, `sun` or a list of names. ValueError: says which name is no weekday."""
-    if isinstance(value, frozenset):
-        return value
-    found: set[int] = set()
-    for item in [value] if isinstance(value, str) else value if isinstance(value, list) else [None]:
-        first, _, last = str(item).strip().lower().partition("-")
-        try:
-            start, end = _WEEKDAYS.index(first), _WEEKDAYS.index(last or first)
-        except ValueError:
-            raise ValueError(f"{item!r} are not weekdays: write mon-sat, or a list like [mon, tue, wed]") from None
-        found |= {day % 7 for day in range(start, end + 1 if end >= start else end + 8)}
-    return frozenset(found)
+from gateway.kpi.state_config import StateConfig, TagName
 
 
 def parse_rate(text: object) -> float:
@@ -53,37 +17,9 @@ def parse_rate(text: object) -> float:
     return float(match[1]) * (60 if match[2] == "min" else 1)
 
 
-_SPAN_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^\d\d?:\d\d-\d\d?:\d\d$", "examples": ["06:00-14:00"]})
-SpanField = Annotated[Span, BeforeValidator(parse_span), _SPAN_SCHEMA]
-Days = Annotated[
-    frozenset[int],
-    BeforeValidator(parse_days),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"enum": list(_WEEKDAYS)}}]}),
-]
 Rate = Annotated[
     float, BeforeValidator(parse_rate), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(h|min)$"})
 ]
-RawState = str | bool | int | float
-TagName = Annotated[str, Field(min_length=1)]
-
-
-class CalendarConfig(Section):
-    """When work is planned, in the site's local time. Without shifts: all day on these days."""
-
-    days: Days = frozenset(range(7))
-    shifts: dict[Name, SpanField] = Field(default_factory=dict)
-    breaks: tuple[SpanField, ...] = ()
-    holidays: tuple[date, ...] = ()
-
-    @field_validator("shifts")
-    @classmethod
-    def _apart(cls, shifts: dict[str, Span]) -> dict[str, Span]:
-        order = sorted(shifts.items(), key=lambda item: item[1])
-        for (name, span), (other, following) in zip(order, order[1:] + order[:1], strict=True):
-            start = following.start_min + (1440 if following.start_min <= span.start_min else 0)
-            if span.end_min > start:
-                raise ValueError(f"shifts {name!r} and {other!r} overlap")
-        return shifts
 
 
 class LineConfig(Section):
@@ -103,17 +39,28 @@ class LineConfig(Section):
         return self
 
 
-class StateConfig(Section):
-    """Which raw states of the tag belong to which class of time."""
+def _short(value: object) -> object:
+    return {"tag": value} if isinstance(value, str) else value
 
-    tag: TagName
-    producing: tuple[RawState, ...] = ()
-    setup: tuple[RawState, ...] = ()
-    fault: tuple[RawState, ...] = ()
-    idle: tuple[RawState, ...] = ()
-    blocked: tuple[RawState, ...] = ()
-    starved: tuple[RawState, ...] = ()
-    planned_stop: tuple[RawState, ...] = ()
+
+class CountConfig(Section):
+    """Where a count comes from."""
+
+    tag: TagName | None = None
+    kind: Literal["counter", "increment", "pulse", "booked"] = "counter"
+    rolls_over_at: Annotated[int, Field(gt=1)] | None = None
+    max_rate: Rate | None = None
+
+    @model_validator(mode="after")
+    def _has_a_tag(self) -> "CountConfig":
+        if (self.tag is None) != (self.kind == "booked"):
+            raise ValueError("a booked count has no tag: people book it" if self.tag else "needs a `tag`")
+        if self.rolls_over_at is not None and self.kind != "counter":
+            raise ValueError(f"`rolls_over_at` is for a counter, not for {self.kind}s")
+        return self
+
+
+Count = Annotated[CountConfig, BeforeValidator(_short, json_schema_input_type=str | CountConfig)]
 
 
 class AssetConfig(Section):
@@ -125,11 +72,20 @@ class AssetConfig(Section):
     line: Name | None = None
     calendar: str | None = None
     state: StateConfig | None = None
-    total: TagName | None = None
-    good: TagName | None = None
-    scrap: TagName | None = None
+    minor_stop: Duration | None = None
+    total: Count | None = None
+    good: Count | None = None
+    scrap: Count | None = None
+    rework: Count | None = None
+    inspected: Count | None = None
+    passed: Count | None = None
+    startup: TagName | None = None
+    product: TagName | None = None
+    order: TagName | None = None
     energy: dict[Literal["electricity"], TagName] = Field(default_factory=dict)
     power: TagName | None = None
     alive: TagName | None = None
     ideal_cycle_time: Duration | None = None
+    rated: Rate | None = None
+    takt_time: Duration | None = None
     target: Rate | None = None

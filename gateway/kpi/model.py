@@ -3,13 +3,11 @@
 import json
 import math
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from typing import Any
 
 from gateway.kpi.asset import AssetModel, Binding, Hold, StateRule, TimeClass, rule_fields
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.config import Span
 from gateway.kpi.facts import FOREVER_MS
 from gateway.model import TagTable
 
@@ -58,7 +56,7 @@ def load(text: str, digest: str, tags: TagTable) -> AssetModel:
         bindings={role: _binding(role, found, tags) for role, found in content["roles"].items()},
         state_map=_classes(content["states"]),
         ideal_cycle_us=content["ideal_cycle_us"],
-        calendar=_calendar(content["calendar"]),
+        calendar=Calendar.described(content["calendar"]),
         target_per_h=content["target_per_h"],
         line=content["line"],
         hash=digest,
@@ -100,16 +98,6 @@ def _binding(role: str, found: dict[str, Any], tags: TagTable) -> Binding:
     )
 
 
-def _calendar(found: dict[str, Any]) -> Calendar:
-    return Calendar(
-        found["timezone"],
-        frozenset(found["days"]),
-        tuple((name, Span(start, end)) for name, start, end in found["shifts"]),
-        tuple(Span(start, end) for start, end in found["breaks"]),
-        frozenset(date.fromisoformat(day) for day in found["holidays"]),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class ModelHistory:
     """An asset's models, oldest first. starts: from when each is valid; the first one also for all time before."""
@@ -121,6 +109,16 @@ class ModelHistory:
     def current(self) -> AssetModel:
         """The newest model."""
         return self.models[-1]
+
+    def with_current(self, from_ms: int, to_ms: int) -> "ModelHistory":
+        """The same history, but the newest model is valid in a range, too."""
+        parts = [
+            *((model, start) for model, start, _ in self.over(-FOREVER_MS, from_ms)),
+            (self.current, from_ms),
+            *((model, start) for model, start, _ in self.over(to_ms, FOREVER_MS)),
+        ]
+        found = [part for n, part in enumerate(parts) if n == 0 or part[0].hash != parts[n - 1][0].hash]
+        return ModelHistory(tuple(start for _, start in found), tuple(model for model, _ in found))
 
     def over(self, from_ms: int, to_ms: int) -> list[tuple[AssetModel, int, int]]:
         """The models that are valid in a range, each with its part of it."""

@@ -1,23 +1,29 @@
-"""Config → models: binds each asset's roles to tags, says what is wrong and where, and which KPIs that gives."""
+"""Config → models: binds each asset's roles to tags, and says what is wrong and where."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.kpi.asset import (
     ALIVE,
     COUNTS,
+    MORE_COUNTS,
+    POWER,
     AssetModel,
     Binding,
     Hold,
+    StateRule,
     TimeClass,
     fingerprint,
-    is_timed,
-    number_text,
 )
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.config import AssetConfig, CalendarConfig, LineConfig, RawState, StateConfig
+from gateway.kpi.calendar_config import CalendarConfig
+from gateway.kpi.config import AssetConfig, CountConfig, LineConfig
+from gateway.kpi.needs import available
+from gateway.kpi.products import EVERY, ProductConfig, ideal_times
+from gateway.kpi.reasons import ReasonConfig, Reasons
+from gateway.kpi.state_config import StateConfig, StepConfig, exact_rules, rules_of
 from gateway.model import Site, Tag, TagTable, TagType
 
 __all__ = [
@@ -34,13 +40,15 @@ __all__ = [
 
 _TO_MWH: Final = {"Wh": 1e3, "kWh": 1e6, "MWh": 1e9, "kJ": 1e6 / 3600, "MJ": 1e9 / 3600, "GJ": 1e12 / 3600}
 _TO_W: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6}
+_NAMES: Final = ("product", "order")
+"""Roles whose values are names: a text or a number."""
 
 
 class KpiConfigError(ValueError):
-    """Something in `calendars`, `lines` or `assets` cannot be; `path` leads to it, `problem` says what to do."""
+    """Something in `calendars`, `lines`, `assets` or `products` cannot be; `path` leads to it, `problem` says why."""
 
-    def __init__(self, path: tuple[str, ...], problem: str) -> None:
-        super().__init__(f"{'.'.join(path)}: {problem}")
+    def __init__(self, path: tuple[str | int, ...], problem: str) -> None:
+        super().__init__(f"{'.'.join(map(str, path))}: {problem}")
         self.path = path
         self.problem = problem
 
@@ -51,6 +59,9 @@ def build_models(
     calendars: Mapping[str, CalendarConfig],
     tags: TagTable,
     site: Site,
+    *,
+    products: Mapping[str, ProductConfig] | None = None,
+    reasons: Mapping[str, ReasonConfig] | None = None,
 ) -> dict[str, AssetModel]:
     """The models of all assets.
 
@@ -58,9 +69,10 @@ def build_models(
         tags: every configured tag, and each source's `source/<name>/session`.
     Raises: KpiConfigError: the first of `check_models`.
     """
-    models, problems = _build(assets, lines, calendars, tags, site)
-    if problems:
-        raise problems[0]
+    builder = _builder(lines, calendars, tags, site, products or {}, reasons or {})
+    models = builder.all(assets)
+    if builder.problems:
+        raise builder.problems[0]
     return models
 
 
@@ -70,24 +82,27 @@ def check_models(
     calendars: Mapping[str, CalendarConfig],
     tags: TagTable,
     site: Site,
+    *,
+    products: Mapping[str, ProductConfig] | None = None,
+    reasons: Mapping[str, ReasonConfig] | None = None,
 ) -> list[KpiConfigError]:
     """Everything that keeps `build_models` from building."""
-    return _build(assets, lines, calendars, tags, site)[1]
+    builder = _builder(lines, calendars, tags, site, products or {}, reasons or {})
+    builder.all(assets)
+    return builder.problems
 
 
-def _build(
-    assets: Mapping[str, AssetConfig],
+def _builder(
     lines: Mapping[str, LineConfig],
     calendars: Mapping[str, CalendarConfig],
     tags: TagTable,
     site: Site,
-) -> tuple[dict[str, AssetModel], list[KpiConfigError]]:
+    products: Mapping[str, ProductConfig],
+    reasons: Mapping[str, ReasonConfig],
+) -> "_Builder":
     known = {"default": Calendar.always(site.timezone)}
     known |= {name: Calendar.from_config(config, site.timezone) for name, config in calendars.items()}
-    builder = _Builder(lines, known, tags, [])
-    for name, line in lines.items():
-        builder.check_line(name, line, assets)
-    return {name: builder.model(name, config) for name, config in assets.items()}, builder.problems
+    return _Builder(lines, known, tags, products, Reasons.of(reasons), [])
 
 
 @dataclass(slots=True)
@@ -95,23 +110,46 @@ class _Builder:
     lines: Mapping[str, LineConfig]
     calendars: Mapping[str, Calendar]
     tags: TagTable
+    products: Mapping[str, ProductConfig]
+    reasons: Reasons
     problems: list[KpiConfigError]
+
+    def all(self, assets: Mapping[str, AssetConfig]) -> dict[str, AssetModel]:
+        for name, line in self.lines.items():
+            self.check_line(name, line, assets)
+        for name, product in self.products.items():
+            for asset in product.ideal_cycle_time.keys() - {EVERY}:
+                self.named(("products", name, "ideal_cycle_time", asset), "asset", asset, assets)
+        return {name: self.model(name, config) for name, config in assets.items()}
 
     def model(self, name: str, config: AssetConfig) -> AssetModel:
         path = ("assets", name)
-        bindings = [self.binding((*path, role), name, role, tag) for role, tag in _wanted(config).items()]
-        bound = {binding.role: binding for binding in bindings if binding is not None}
+        bound, state_map, rules = self.state((*path, "state"), name, config.state)
+        bound |= self.roles(path, name, config)
+        self.check_booked(path, config)
         ideal_us = round(config.ideal_cycle_time * 1e6) if config.ideal_cycle_time else None
         model = AssetModel(
             name=name,
             bindings=bound,
-            state_map=self.state_map((*path, "state"), config.state, bound),
+            state_map=state_map,
             ideal_cycle_us=ideal_us,
             calendar=self.calendar(path, config),
             target_per_h=config.target or (3.6e9 / ideal_us if ideal_us else None),
             line=config.line or "",
+            state_rules=tuple(rules),
+            ideal_by_product=ideal_times(self.products, name),
+            minor_stop_ms=round(config.minor_stop * 1000) if config.minor_stop else 0,
+            reasons=self.reasons.classes,
+            rated_per_h=config.rated,
+            takt_us=round(config.takt_time * 1e6) if config.takt_time else None,
         )
         return replace(model, hash=fingerprint(model))
+
+    def check_booked(self, path: tuple[str, ...], config: AssetConfig) -> None:
+        """A count that people book needs one that a machine counts, or its parts belong to no time."""
+        counts = {role: count for role in COUNTS if (count := getattr(config, role))}
+        if counts and all(count.kind == "booked" for count in counts.values()):
+            self.wrong((*path, next(iter(counts))), "one of total, good and scrap must come from a tag")
 
     def check_line(self, name: str, line: LineConfig, assets: Mapping[str, AssetConfig]) -> None:
         self.named(("lines", name, "calendar"), "calendar", line.calendar, self.calendars)
@@ -131,141 +169,120 @@ class _Builder:
             self.named((*path, "calendar"), "calendar", name, self.calendars)
         return self.calendars.get(name, self.calendars["default"])
 
-    def binding(self, path: tuple[str, ...], asset: str, role: str, tag_name: str) -> Binding | None:
-        path = {"state": (*path, "tag"), "energy": (*path, "electricity")}.get(role, path)
-        full = tag_name if "/" in tag_name else f"{asset}/{tag_name}"
+    def state(
+        self, path: tuple[str, ...], asset: str, config: StateConfig | None
+    ) -> tuple[dict[str, Binding], dict[str, TimeClass], list[StateRule]]:
+        """Bindings, map and rules of the tags that make the state."""
+        bound: dict[str, Binding] = {}
+        if config is None:
+            return bound, {}, []
+        exact: dict[str, TimeClass] = {}
+        rules: list[StateRule] = []
+        for number, step in enumerate(config.steps, 1):
+            here: tuple[str | int, ...] = (*path, "first_of", number - 1) if config.first_of else path
+            role = f"state.{number}" if config.first_of else "state"
+            tag = self.tag((*here, "tag" if step.tag else "counter"), asset, step.source)
+            if tag is None:
+                continue
+            found = rules_of(step, tag, role, is_one_of_several=bool(config.first_of))
+            for key, problem in found.problems:
+                self.wrong((*here, key) if key else here, problem)
+            bound[role] = self.state_binding(here, role, tag, step)
+            if config.first_of:
+                rules += exact_rules(found.exact, tag, step.source, role)
+            else:
+                exact = found.exact
+            rules += found.rules
+        return bound, exact, rules
+
+    def state_binding(self, path: tuple[str | int, ...], role: str, tag: Tag, step: StepConfig) -> Binding:
+        if step.counter is None:
+            return self.binding(role, tag)
+        if tag.type is TagType.TEXT:
+            self.wrong((*path, "counter"), f"{tag.name!r} is a text: a counter is a number")
+        return replace(self.binding(role, tag, "counter"), moves_ms=round((step.idle_after or 0) * 1000))
+
+    def roles(self, path: tuple[str, ...], asset: str, config: AssetConfig) -> dict[str, Binding]:
+        """Bindings of everything but the state."""
+        found: dict[str, Binding] = {}
+        for role in (*COUNTS, *MORE_COUNTS):
+            count: CountConfig | None = getattr(config, role)
+            if count is not None and (binding := self.count((*path, role), asset, role, count)):
+                found[role] = binding
+        electricity = config.energy.get("electricity")
+        for role, written in {
+            "energy": electricity,
+            POWER: config.power,
+            ALIVE: config.alive,
+            "startup": config.startup,
+            **{name: getattr(config, name) for name in _NAMES},
+        }.items():
+            here = (*path, role, "electricity") if role == "energy" else (*path, role)
+            tag = self.tag(here, asset, written) if written is not None else None
+            if tag is not None:
+                self.must_be_number(here, role, tag)
+                kind = "counter" if role == "energy" else "level"
+                found[role] = replace(self.binding(role, tag, kind), scale_to_si=self.scale(here, role, tag))
+        return found
+
+    def count(self, path: tuple[str | int, ...], asset: str, role: str, config: CountConfig) -> Binding | None:
+        if config.tag is None:
+            return Binding(role, -1, "booked")
+        tag = self.tag(path, asset, config.tag)
+        if tag is None:
+            return None
+        self.must_be_number(path, role, tag)
+        binding = self.binding(role, tag, config.kind)
+        fastest = round(3.6e9 / config.max_rate) if config.max_rate else 0
+        modulus = (config.rolls_over_at or tag.modulus) if config.kind == "counter" else 0
+        return replace(binding, modulus=modulus, min_cycle_us=fastest)
+
+    def binding(self, role: str, tag: Tag, kind: str = "level") -> Binding:
+        return Binding(
+            role=role,
+            tag=self.tags.id_of(tag.name),
+            kind=kind,
+            modulus=tag.modulus,
+            is_text=tag.type is TagType.TEXT,
+            hold=Hold(tag.period_ms > 0, tag.period_ms, self.session(tag), tag.source_time),
+            tag_name=tag.name,
+        )
+
+    def tag(self, path: tuple[str | int, ...], asset: str, written: str) -> Tag | None:
+        full = written if "/" in written else f"{asset}/{written}"
         tag_id = self.tags.get(full)
         if tag_id is None:
             self.wrong(path, f"no tag {full!r}" + _close(full, (tag.name for _, tag in self.tags)))
             return None
-        tag = self.tags[tag_id]
-        is_text = tag.type is TagType.TEXT
-        if is_text and role != "state":
-            self.wrong(path, f"{full!r} is a text: {role} needs a {'bool' if role == ALIVE else 'number'}")
-        return Binding(
-            role=role,
-            tag=tag_id,
-            kind="counter" if role in COUNTS or role == "energy" else "level",
-            modulus=tag.modulus,
-            scale_to_si=self.scale(path, role, tag),
-            is_text=is_text,
-            hold=Hold(tag.period_ms > 0, tag.period_ms, self.session(tag), tag.source_time),
-            tag_name=full,
-        )
+        return self.tags[tag_id]
+
+    def must_be_number(self, path: tuple[str | int, ...], role: str, tag: Tag) -> None:
+        if tag.type is TagType.TEXT and role not in _NAMES:
+            wanted = "bool" if role in {ALIVE, "startup"} else "number"
+            self.wrong(path, f"{tag.name!r} is a text: {role} needs a {wanted}")
 
     def session(self, tag: Tag) -> int:
         found = self.tags.get(f"source/{tag.source}/session") if tag.source else None
         return -1 if found is None else found
 
-    def scale(self, path: tuple[str, ...], role: str, tag: Tag) -> float:
-        units = {"energy": _TO_MWH, "power": _TO_W}.get(role)
+    def scale(self, path: tuple[str | int, ...], role: str, tag: Tag) -> float:
+        units = {"energy": _TO_MWH, POWER: _TO_W}.get(role)
         if units is None:
             return 1.0
         if tag.unit not in units:
             self.wrong(path, f"{tag.name!r} has the unit {tag.unit!r}: {role} needs one of {', '.join(units)}")
         return units.get(tag.unit, 1.0)
 
-    def state_map(
-        self, path: tuple[str, ...], config: StateConfig | None, bound: Mapping[str, Binding]
-    ) -> dict[str, TimeClass]:
-        found: dict[str, TimeClass] = {}
-        if config is None or "state" not in bound:
-            return found
-        for time_class in TimeClass:
-            for raw in getattr(config, time_class.label, ()):
-                self.add_state((*path, time_class.label), found, raw, time_class, bound["state"].is_text)
-        if not found:
-            self.wrong(path, "no state is mapped: say which values are producing, fault, idle …")
-        return found
-
-    def add_state(
-        self, path: tuple[str, ...], found: dict[str, TimeClass], raw: RawState, time_class: TimeClass, is_text: bool
-    ) -> None:
-        try:
-            text = _state_text(raw, is_text)
-        except ValueError:
-            self.wrong(path, f"{raw!r} is not a number, but the tag is")
-            return
-        if found.setdefault(text, time_class) is not time_class:
-            self.wrong(path, f"{raw!r} is already {found[text].label}")
-
-    def named(self, path: tuple[str, ...], what: str, name: str, known: Mapping[str, object]) -> bool:
+    def named(self, path: tuple[str | int, ...], what: str, name: str, known: Mapping[str, object]) -> bool:
         if name not in known:
             self.wrong(path, f"no {what} {name!r}" + _close(name, known))
         return name in known
 
-    def wrong(self, path: tuple[str, ...], problem: str) -> None:
+    def wrong(self, path: tuple[str | int, ...], problem: str) -> None:
         self.problems.append(KpiConfigError(path, problem))
-
-
-def _wanted(config: AssetConfig) -> dict[str, str]:
-    """role → tag name as written."""
-    roles = {
-        "state": config.state.tag if config.state else None,
-        **{role: getattr(config, role) for role in COUNTS},
-        "energy": config.energy.get("electricity"),
-        "power": config.power,
-        ALIVE: config.alive,
-    }
-    return {role: tag for role, tag in roles.items() if tag is not None}
-
-
-def _state_text(raw: RawState, is_text: bool) -> str:
-    """A state as facts carry it. YAML's `true` is the text `true` of a text tag and the 1 of a bool or number."""
-    if is_text:
-        return str(raw).lower() if isinstance(raw, bool) else str(raw)
-    return number_text(float(raw))
 
 
 def _close(name: str, known: Iterable[str]) -> str:
     """A hint at the name that was probably meant."""
-
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def available(*models: AssetModel) -> dict[str, str]:
-    """What each KPI of the catalogue still needs from the config: "" where it will be computed.
-
-    The texts finish the sentence "oee needs …" and are the reasons that `evaluate` gives. Several models are the
-    members of a line or site: time and counts must be known of every member that has any of them, energy of one.
-    """
-    timed = [model for model in models if is_timed(model)]
-    has = {
-        "state": _all_have(timed, lambda model: "state" in model.bindings),
-        "ideal": _all_have(timed, lambda model: model.ideal_cycle_us is not None),
-        "total": _all_have(timed, lambda model: _counts(model, "total")),
-        "good": _all_have(timed, lambda model: _counts(model, "good")),
-        "energy": any("energy" in model.bindings for model in models),
-    }
-    return {kpi: "; ".join(_ASK[need] for need in needs if not has[need]) for kpi, needs in _NEEDS.items()}
-
-
-def _all_have(models: Sequence[AssetModel], test: Callable[[AssetModel], bool]) -> bool:
-    return bool(models) and all(map(test, models))
-
-
-def _counts(model: AssetModel, role: str) -> bool:
-    return role in model.bindings or sum(one in model.bindings for one in COUNTS) == 2
-
-
-_ASK: Final = {
-    "state": "needs `state`",
-    "energy": "needs `energy: {electricity: …}`",
-    "ideal": "needs `ideal_cycle_time`",
-    "total": "needs `total`, or `good` and `scrap`",
-    "good": "needs `good`, or `total` and `scrap`",
-}
-_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "availability": ("state",),
-    "effectiveness": ("state", "total", "ideal"),
-    "quality_rate": ("total", "good"),
-    "oee": ("good", "ideal"),
-    "throughput": ("total",),
-    "energy": ("energy",),
-    "sec": ("energy", "good"),
-    "idle_energy_share": ("state", "energy"),
-    "co2e": ("energy",),
-    "carbon_intensity": ("energy", "good"),
-    "coverage": ("state",),
-}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.config import CalendarConfig
+from gateway.kpi.calendar_config import CalendarConfig
 
 HOUR = 3_600_000
 HANOI = "Asia/Ho_Chi_Minh"

@@ -15,8 +15,8 @@ from gateway.kpi import engine as engine_module
 from gateway.kpi import worker
 from gateway.kpi.asset import Binding, fingerprint
 from gateway.kpi.calendar import Calendar
+from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.closing import Limits
-from gateway.kpi.config import CalendarConfig
 from gateway.kpi.store import StoreFull
 from gateway.model import Batch, Reason, Tag, TagType, uncertain
 from gateway.ports import Record

@@ -5,9 +5,11 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.kpi.asset import TimeClass, describe
-from gateway.kpi.config import AssetConfig, CalendarConfig, LineConfig, Span
+from gateway.kpi.calendar_config import CalendarConfig
+from gateway.kpi.config import AssetConfig, LineConfig
 from gateway.kpi.roles import AssetModel, KpiConfigError, available, build_models, check_models
 from gateway.model import Site, Tag, TagTable, TagType
+from gateway.walltime import Span
 
 TAGS = [
     Tag("press-07/state", TagType.TEXT, source="cell"),
@@ -17,6 +19,7 @@ TAGS = [
     Tag("press-07/active_power", TagType.FLOAT, "kW", period_ms=1000, source="meter"),
     Tag("press-07/running", TagType.BOOL, source="cell"),
     Tag("press-07/voltage", TagType.FLOAT, "V", period_ms=1000, source="meter"),
+    Tag("press-07/job", TagType.TEXT, source="cell"),
     Tag("source/cell/session", TagType.BOOL),
     Tag("source/meter/session", TagType.BOOL),
 ]
@@ -29,7 +32,12 @@ PRESS: dict[str, Any] = {
     "power": "active_power",
     "ideal_cycle_time": "1.8s",
 }
+SESSION = 10 + [tag.name for tag in TAGS].index("source/cell/session")
 LINES: dict[str, dict[str, Any]] = {"stamping": {"area": "press-shop"}}
+BEYOND = {
+    *("minor_stop_rate", "loss_startup", "equipment_load", "takt_attainment", "rework_ratio", "first_pass_yield"),
+    *("data_accurate", "data_sufficient", "data_clean", "data_live"),
+}
 NIGHTS = {"shifts": {"night": "22:00-06:00"}}
 
 
@@ -70,7 +78,7 @@ def test_an_asset_binds_its_roles_to_its_own_tags() -> None:
 
 def test_polled_tags_hold_by_their_period_and_others_by_their_session() -> None:
     model = build()
-    assert (model.bindings["state"].hold.polled, model.bindings["state"].hold.session) == (False, 17)
+    assert (model.bindings["state"].hold.polled, model.bindings["state"].hold.session) == (False, SESSION)
     assert (model.bindings["energy"].hold.polled, model.bindings["energy"].hold.period_ms) == (True, 1000)
 
 
@@ -115,7 +123,7 @@ def test_the_calendar_is_the_assets_own_then_its_lines_then_the_default() -> Non
         ({"line": "stampin"}, "line", "no line 'stampin'; did you mean 'stamping'?"),
         ({"calendar": "nights"}, "calendar", "no calendar 'nights'"),
         ({"state": {"tag": "state"}}, "state", "no state is mapped"),
-        ({"state": {"tag": "state", "idle": ["A"], "fault": ["A"]}}, "state.fault", "'A' is already idle"),
+        ({"state": {"tag": "state", "idle": ["A"], "fault": ["A"]}}, "state.idle", "'A' is already fault"),
         ({"state": {"tag": "running", "idle": ["A"]}}, "state.idle", "'A' is not a number, but the tag is"),
     ],
 )
@@ -167,7 +175,19 @@ def test_the_hash_changes_with_everything_that_changes_a_number_and_with_nothing
 
 
 def test_an_asset_with_everything_has_every_kpi() -> None:
-    assert set(available(build()).values()) == {""}
+    lacks = {kpi for kpi, need in available(build()).items() if need}
+    assert lacks == BEYOND
+
+
+def test_what_is_beyond_the_common_roles_says_what_it_takes() -> None:
+    needs = available(build())
+    assert needs["minor_stop_rate"] == "needs `minor_stop`, the length from which a stop is a real one"
+    assert needs["first_pass_yield"] == "needs `inspected`; needs `passed`"
+    assert needs["loss_startup"] == "needs `startup`"
+    assert needs["takt_attainment"] == "needs `takt_time`"
+    without = available(build(state={"tag": "state", "producing": ["EXECUTE"], "idle": ["IDLE"]}))
+    assert without["setup_ratio"] == without["nee"] == "needs states that are `setup`"
+    assert without["mtbf"] == "needs states or reasons that are `fault`"
 
 
 def test_what_is_missing_is_said_for_each_kpi() -> None:
@@ -180,7 +200,7 @@ def test_what_is_missing_is_said_for_each_kpi() -> None:
 def test_a_line_needs_times_and_counts_of_every_machine_and_energy_of_any() -> None:
     compressor = build(state=None, total=None, good=None, ideal_cycle_time=None)
     without_meter = build(energy={})
-    assert set(available(without_meter, compressor).values()) == {""}
+    assert {kpi for kpi, need in available(without_meter, compressor).items() if need} == BEYOND
     assert available(without_meter, build(good=None))["oee"] == "needs `good`, or `total` and `scrap`"
     assert available(compressor)["availability"] == "needs `state`"
 

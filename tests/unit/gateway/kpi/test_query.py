@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.config import CalendarConfig
+from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.query import KpiReader, NoKpis
 from tests.unit.gateway.kpi.kit import START, Kit, engine, fed, q, rows_of, total
 

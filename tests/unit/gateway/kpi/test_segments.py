@@ -166,7 +166,10 @@ def test_results_are_settled_up_to_where_the_next_fact_may_still_change_them(
 ) -> None:
     facts = {"state": series({0: 1, last_s: 1})}
     sessions = {SESSION: series({90: 1, 120: 1})}
-    assert settled(machine("state", hold=hold), facts, (), sessions, T0 + round(horizon_s * 1000)) == T0 + expected_s * 1000
+    assert (
+        settled(machine("state", hold=hold), facts, (), sessions, T0 + round(horizon_s * 1000))
+        == T0 + expected_s * 1000
+    )
 
 
 @pytest.mark.parametrize(("presence", "horizon_s"), [({90: 1, 130: 0}, 140), ({90: 1}, 176)])
