@@ -7,9 +7,8 @@ from pathlib import Path
 
 from simulators.cell import Cell
 from simulators.console import answer, commands
-from simulators.demo_plant import DEMO_MACHINES
+from simulators.demo_plant import demo_plant
 from simulators.live import Live, wall_clock_ms
-from simulators.plant import Plant
 from simulators.plc import METER_UNIT, PLC_UNIT, press_face
 from simulators.registers import IEM3000, SDM630
 
@@ -41,7 +40,7 @@ async def run_demo(options: DemoOptions) -> None:
         OSError: a press cannot listen on its address, or the ledger cannot be written.
     """
     clock = wall_clock_ms()
-    live = Live(Plant(options.seed, DEMO_MACHINES, clock()), clock, options.hidden_share)
+    live = Live(demo_plant(options.seed, clock()), clock, options.hidden_share)
     cells = [Cell(live, machine, *options.mqtt) for machine in CELLS]
     async with AsyncExitStack() as stack:
         ports = {

@@ -4,29 +4,47 @@ import json
 import os
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from simulators.states import State
+from simulators.steps import Steps
 
-__all__ = ["Ledger", "MachineLedger", "State"]
+__all__ = ["WATT_MS_PER_WH", "FaultRow", "Ledger", "MachineLedger", "Meter", "OrderRow", "State"]
 
 WATT_MS_PER_WH = 3_600_000
+_VERSION = 2
+_WHOLE = 1_000_000
+_MARK_EVERY = 4096
 
 
 @dataclass(slots=True)
 class MachineLedger:
-    """One machine's history: append-only columns, each in time order."""
+    """One machine's history: append-only columns, each in time order.
+
+    planned  whether it is planned to work (1) or not (0) from `planned_ms` on
+    ideal_s  ideal cycle time by product, in s
+    power    in W, `reactive` in var, `flows` (air, water, gas) in mL/min; the air of a compressor is what it delivers
+    """
 
     state_ms: list[int] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
     part_ms: "array[int]" = field(default_factory=lambda: array("q"))
     part_good: "array[int]" = field(default_factory=lambda: array("b"))
-    power_ms: list[int] = field(default_factory=list)
-    power_w: list[int] = field(default_factory=list)
-    # energy used when each power step begins; whole watt-milliseconds, so sums never round
-    energy_watt_ms: list[int] = field(default_factory=list)
+    part_rework: "array[int]" = field(default_factory=lambda: array("b"))
+    product_ms: list[int] = field(default_factory=list)
+    products: list[str] = field(default_factory=list)
+    order_ms: list[int] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
+    planned_ms: list[int] = field(default_factory=list)
+    planned: list[int] = field(default_factory=list)
+    ideal_s: dict[str, float] = field(default_factory=dict)
+    power: Steps = field(default_factory=Steps)
+    reactive: Steps = field(default_factory=Steps)
+    flows: dict[str, Steps] = field(default_factory=dict)
+    # good and rework parts at every so many parts: a count at any time is cheap
+    _marks: list[tuple[int, int]] = field(default_factory=list, compare=False, repr=False)
 
     def enter(self, at_ms: int, state: State) -> None:
         """Book a state that holds from `at_ms` on."""
@@ -35,46 +53,107 @@ class MachineLedger:
 
     def draw(self, at_ms: int, watts: int) -> None:
         """Book a power that is drawn from `at_ms` on."""
-        self.energy_watt_ms.append(self.watt_ms_at(at_ms) if self.power_ms else 0)
-        self.power_ms.append(at_ms)
-        self.power_w.append(watts)
+        self.power.step(at_ms, watts)
 
-    def finish(self, at_ms: int, *, good: bool) -> None:
+    def finish(self, at_ms: int, *, good: bool, rework: bool = False) -> None:
         """Book a part that was completed at `at_ms`."""
         self.part_ms.append(at_ms)
         self.part_good.append(good)
+        self.part_rework.append(rework)
+
+    def turn_to(self, at_ms: int, product: str) -> None:
+        """Book a product that is made from `at_ms` on."""
+        self.product_ms.append(at_ms)
+        self.products.append(product)
+
+    def work_on(self, at_ms: int, order: str) -> None:
+        """Book an order that is worked on from `at_ms` on."""
+        self.order_ms.append(at_ms)
+        self.orders.append(order)
+
+    def plan(self, at_ms: int, *, planned: bool) -> None:
+        """Book whether the machine is planned to work from `at_ms` on."""
+        self.planned_ms.append(at_ms)
+        self.planned.append(int(planned))
 
     def state_at(self, at_ms: int) -> State:
         """The state that holds at `at_ms` (a change counts from its own millisecond on)."""
         return self.states[bisect_right(self.state_ms, at_ms) - 1]
 
+    def product_at(self, at_ms: int) -> str:
+        """The product that the machine is set to at `at_ms`, or ""."""
+        index = bisect_right(self.product_ms, at_ms)
+        return self.products[index - 1] if index else ""
+
+    def order_at(self, at_ms: int) -> str:
+        """The order that the machine works on at `at_ms`, or ""."""
+        index = bisect_right(self.order_ms, at_ms)
+        return self.orders[index - 1] if index else ""
+
     def watts_at(self, at_ms: int) -> int:
         """The power in W drawn from `at_ms` on."""
-        return self.power_w[bisect_right(self.power_ms, at_ms) - 1]
+        return self.power.rate_at(at_ms)
 
     def watt_ms_at(self, at_ms: int) -> int:
         """Energy used from the ledger's beginning to `at_ms`, in watt-milliseconds, exact."""
-        step = bisect_right(self.power_ms, at_ms) - 1
-        return self.energy_watt_ms[step] + self.power_w[step] * (at_ms - self.power_ms[step])
+        return self.power.sum_at(at_ms)
 
-    def to_json(self) -> dict[str, Any]:
-        """The columns as plain lists."""
-        return {
-            "states": [[at_ms, state.name] for at_ms, state in zip(self.state_ms, self.states, strict=True)],
-            "power_w": [[at_ms, watts] for at_ms, watts in zip(self.power_ms, self.power_w, strict=True)],
-            "part_ms": self.part_ms.tolist(),
-            "part_good": self.part_good.tolist(),
-        }
+    def counts_at(self, at_ms: int) -> tuple[int, int, int]:
+        """Total, good and rework parts from the beginning up to and with `at_ms`."""
+        total = bisect_right(self.part_ms, at_ms)
+        while (len(self._marks) * _MARK_EVERY) + _MARK_EVERY <= total:
+            self._marks.append(self._counted(len(self._marks) * _MARK_EVERY, (len(self._marks) + 1) * _MARK_EVERY))
+        return (total, *self._counted(total // _MARK_EVERY * _MARK_EVERY, total))
 
-    @classmethod
-    def from_json(cls, columns: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        ledger = cls(part_ms=array("q", columns["part_ms"]), part_good=array("b", columns["part_good"]))
-        for at_ms, name in columns["states"]:
-            ledger.enter(at_ms, State[name])
-        for at_ms, watts in columns["power_w"]:
-            ledger.draw(at_ms, watts)
-        return ledger
+    def _counted(self, first: int, last: int) -> tuple[int, int]:
+        """Good and rework parts up to the part `last`, from the mark at the part `first` on."""
+        good, rework = self._marks[first // _MARK_EVERY - 1] if first else (0, 0)
+        return good + sum(self.part_good[first:last]), rework + sum(self.part_rework[first:last])
+
+    def switch_off(self, at_ms: int) -> None:
+        """Nothing is drawn any more."""
+        for steps in (self.power, self.reactive, *self.flows.values()):
+            steps.step(at_ms, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A meter above machines: what it shows is their sum and its own `base` load, times its error.
+
+    gain_ppm  the error of this meter in millionths, fixed for its life
+    """
+
+    machines: tuple[str, ...]
+    carrier: str = "electricity"
+    gain_ppm: int = 0
+    base: int = 0
+
+    def wrong(self, true: int) -> int:
+        """What it shows for a true amount."""
+        return true * (_WHOLE + self.gain_ppm) // _WHOLE
+
+
+@dataclass(slots=True)
+class OrderRow:
+    """An order: `to_ms` is when its last part left the line, None while it is open."""
+
+    order: str
+    line: str
+    product: str
+    quantity: int
+    from_ms: int
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """Something that went wrong between the plant and who listens to it, in [from, to)."""
+
+    kind: str
+    on: str
+    from_ms: int
+    to_ms: int
+    effect: str
 
 
 @dataclass(slots=True)
@@ -88,34 +167,107 @@ class Ledger:
     start_ms: int
     until_ms: int
     frozen: bool = False
+    scenario: str = ""
+    timezone: str = "UTC"
     machines: dict[str, MachineLedger] = field(default_factory=dict)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    orders: list[OrderRow] = field(default_factory=list)
+    faults: list[FaultRow] = field(default_factory=list)
 
     def covers(self, from_ms: int, to_ms: int) -> bool:
         """Whether the ledger knows everything between the two times."""
         return self.start_ms <= from_ms <= to_ms and (self.frozen or to_ms <= self.until_ms)
 
+    def fault(self, kind: str, on: str, from_ms: int, to_ms: int, effect: str) -> None:
+        """Book a fault."""
+        self.faults.append(FaultRow(kind, on, from_ms, to_ms, effect))
+
+    def meter_rate(self, name: str, at_ms: int) -> int:
+        """What a meter shows as power in W (of electricity) or flow in mL/min."""
+        meter = self.meters[name]
+        base = 0 if self.frozen and at_ms >= self.until_ms else meter.base
+        return meter.wrong(base + sum(steps.rate_at(at_ms) for steps in self._steps(meter)))
+
+    def meter_sum(self, name: str, at_ms: int) -> int:
+        """What a meter has counted from the ledger's beginning to `at_ms`: W·ms, or mL/min·ms."""
+        meter = self.meters[name]
+        base = meter.base * ((min(at_ms, self.until_ms) if self.frozen else at_ms) - self.start_ms)
+        return meter.wrong(base + sum(steps.sum_at(at_ms) for steps in self._steps(meter)))
+
+    def meter_var(self, name: str, at_ms: int) -> int:
+        """What an electricity meter shows as reactive power in var; its base load has none."""
+        meter = self.meters[name]
+        return meter.wrong(sum(self.machines[machine].reactive.rate_at(at_ms) for machine in meter.machines))
+
+    def meter_var_ms(self, name: str, at_ms: int) -> int:
+        """What an electricity meter has counted as reactive energy, in var·ms."""
+        meter = self.meters[name]
+        return meter.wrong(sum(self.machines[machine].reactive.sum_at(at_ms) for machine in meter.machines))
+
+    def _steps(self, meter: Meter) -> list[Steps]:
+        books = [self.machines[machine] for machine in meter.machines]
+        if meter.carrier == "electricity":
+            return [book.power for book in books]
+        return [book.flows[meter.carrier] for book in books if meter.carrier in book.flows]
+
     def save(self, path: Path) -> None:
         """Write the ledger as JSON, so that a reader sees either the old file or the whole new one."""
-        book = {
-            "version": 1,
-            "seed": self.seed,
-            "start_ms": self.start_ms,
-            "until_ms": self.until_ms,
-            "frozen": self.frozen,
-            "machines": {name: machine.to_json() for name, machine in self.machines.items()},
-        }
         draft = path.with_name(path.name + ".part")
         with draft.open("w") as file:
-            json.dump(book, file, separators=(",", ":"))
+            json.dump({"version": _VERSION, **_plain(self)}, file, separators=(",", ":"))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a saved ledger."""
+        """Read a saved ledger. ValueError: the file is none of this version."""
         book = json.loads(path.read_text())
-        if book.pop("version") != 1:
-            raise ValueError(f"{path}: not a version 1 ledger")
-        machines = {name: MachineLedger.from_json(columns) for name, columns in book.pop("machines").items()}
-        return cls(**book, machines=machines)
+        if not isinstance(book, dict) or book.pop("version", None) != _VERSION:
+            raise ValueError(f"{path}: not a version {_VERSION} ledger")
+        machines = {name: _machine(columns) for name, columns in book.pop("machines").items()}
+        meters = {name: Meter(tuple(meter.pop("machines")), **meter) for name, meter in book.pop("meters").items()}
+        orders = [OrderRow(**row) for row in book.pop("orders")]
+        faults = [FaultRow(**row) for row in book.pop("faults")]
+        return cls(**book, machines=machines, meters=meters, orders=orders, faults=faults)
+
+
+_COLUMNS = ("part_ms", "part_good", "part_rework")
+_LISTS = ("state_ms", "product_ms", "products", "order_ms", "orders", "planned_ms", "planned")
+
+
+def _plain(ledger: Ledger) -> dict[str, Any]:
+    """The ledger as JSON has it."""
+    return {
+        **{name: getattr(ledger, name) for name in ("seed", "start_ms", "until_ms", "frozen", "scenario", "timezone")},
+        "machines": {name: _columns(book) for name, book in ledger.machines.items()},
+        "meters": {name: asdict(meter) for name, meter in ledger.meters.items()},
+        "orders": [asdict(row) for row in ledger.orders],
+        "faults": [asdict(row) for row in ledger.faults],
+    }
+
+
+def _columns(book: MachineLedger) -> dict[str, Any]:
+    return {
+        **{name: getattr(book, name) for name in _LISTS},
+        **{name: getattr(book, name).tolist() for name in _COLUMNS},
+        "states": [state.name for state in book.states],
+        "ideal_s": book.ideal_s,
+        "power": _pairs(book.power),
+        "reactive": _pairs(book.reactive),
+        "flows": {carrier: _pairs(steps) for carrier, steps in book.flows.items()},
+    }
+
+
+def _machine(columns: dict[str, Any]) -> MachineLedger:
+    book = MachineLedger(**{name: columns[name] for name in (*_LISTS, "ideal_s")})
+    book.part_ms, book.part_good = array("q", columns["part_ms"]), array("b", columns["part_good"])
+    book.part_rework = array("b", columns["part_rework"])
+    book.states = [State[name] for name in columns["states"]]
+    book.power, book.reactive = Steps.of(columns["power"]), Steps.of(columns["reactive"])
+    book.flows = {carrier: Steps.of(pairs) for carrier, pairs in columns["flows"].items()}
+    return book
+
+
+def _pairs(steps: Steps) -> list[tuple[int, int]]:
+    return list(zip(steps.at_ms, steps.rate, strict=True))

@@ -65,7 +65,7 @@ class CompressorSpec(Section):
     """A load/unload compressor: fills the air receiver up to the band's top, idles until it has fallen to its bottom.
 
     bar     the band in bar above atmosphere
-    off     after so long unloaded (state SUSPENDED) the motor stops
+    off     after so long unloaded (state IDLE) the motor stops
     """
 
     delivers: Flow

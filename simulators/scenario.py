@@ -40,6 +40,7 @@ class ProductSpec(Section):
 class OrderSpec(Section):
     """So many good parts of a product (counted at the first machine of the line that makes them)."""
 
+    order: str | None = None
     product: str
     quantity: int = Field(gt=0)
     line: str | None = None

@@ -18,9 +18,8 @@ from gateway.clock import SystemClock
 from gateway.library import Library
 from gateway.model import GOOD, Batch, Reason, TagTable, bad
 from gateway.ports import Clock, Delivery, NotConnected
-from simulators.demo_plant import DEMO_MACHINES
+from simulators.demo_plant import demo_plant
 from simulators.live import Live
-from simulators.plant import Plant
 from simulators.plc import press_face
 from simulators.registers import IEM3000, SDM630
 from tests.benchmarks import stub_plc
@@ -452,7 +451,7 @@ async def test_every_type_is_read_from_pymodbuss_own_server(table: str, word_ord
 async def test_a_press_and_its_meter_read_as_the_plant_means_them(profile: str, meter: object) -> None:
     start_ms = 1_780_000_000_000
     now = [start_ms]
-    live = Live(Plant(7, DEMO_MACHINES, start_ms), lambda: now[0])
+    live = Live(demo_plant(7, start_ms), lambda: now[0])
     async with press_face(live, "press-01", meter, HOST, 0) as port:  # type: ignore[arg-type]
         live.start()
         now[0] += 90_000

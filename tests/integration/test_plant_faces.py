@@ -17,10 +17,9 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from simulators.broker import free_port, mqtt_broker
 from simulators.cell import Cell
-from simulators.demo_plant import DEMO_MACHINES
+from simulators.demo_plant import demo_plant
 from simulators.ledger import Ledger, State
 from simulators.live import Live
-from simulators.plant import Plant
 from simulators.plc import press_face
 from simulators.registers import IEM3000, SDM630
 from simulators.truth import truth
@@ -51,7 +50,7 @@ def hand() -> Hand:
 
 @pytest.fixture
 def live(hand: Hand) -> Live:
-    return Live(Plant(7, DEMO_MACHINES, hand()), hand)
+    return Live(demo_plant(7, hand()), hand)
 
 
 @asynccontextmanager

@@ -1,9 +1,9 @@
 import pytest
 
-from simulators.demo_plant import DEMO_MACHINES
+from simulators.demo_plant import demo_plant
 from simulators.ledger import State
 from simulators.live import Live, MeterReport
-from simulators.plant import Event, Part, Plant
+from simulators.plant import Event, Part
 
 START_MS = 1_780_000_000_250
 
@@ -24,7 +24,7 @@ def hand() -> Hand:
 
 
 def live_plant(hand: Hand, hidden_share: float = 0.0) -> tuple[Live, list[Event | MeterReport]]:
-    live = Live(Plant(7, DEMO_MACHINES, hand()), hand, hidden_share)
+    live = Live(demo_plant(7, hand()), hand, hidden_share)
     heard: list[Event | MeterReport] = []
     live.listen(heard.append)
     return live, heard

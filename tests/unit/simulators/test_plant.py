@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.demo_plant import DEMO_MACHINES
+from simulators.demo_plant import demo_plant
 from simulators.ledger import MachineLedger, State
-from simulators.plant import Event, Machine, Part, Phase, Plant, StateChange, Stop
+from simulators.plant import Event, Part, Plant, StateChange
+from simulators.scenario import Scenario, load_scenario
 from simulators.truth import truth
 
 START_MS = 1_780_000_000_000
@@ -14,10 +15,16 @@ MINUTE_MS = 60_000
 
 
 def lived(seed: int, *steps_ms: int, start_ms: int = START_MS) -> tuple[Plant, list[Event]]:
-    plant = Plant(seed, DEMO_MACHINES, start_ms)
+    plant = demo_plant(seed, start_ms)
     plant.start(start_ms + 1)
     events = [event for step in steps_ms for event in plant.advance(start_ms + step)]
     return plant, events
+
+
+def one_machine(seed: int = 7, **machine: object) -> Plant:
+    """A plant of one plain machine that nothing happens to but what is said."""
+    plain: dict[str, object] = {"kind": "plain", "power": {"IDLE": "1kW"}}
+    return Plant(Scenario.model_validate({"scenario": "t", "seed": seed, "machines": {"m": plain | machine}}), 0)
 
 
 def test_the_same_seed_is_the_same_plant_to_the_last_part() -> None:
@@ -41,7 +48,8 @@ def test_how_often_the_plant_is_advanced_changes_nothing(cuts: list[int]) -> Non
 
 
 def test_a_machine_lives_the_same_life_beside_other_machines() -> None:
-    alone = Plant(7, DEMO_MACHINES[2:3], START_MS)
+    demo = load_scenario("demo")
+    alone = Plant(demo.model_copy(update={"machines": {"weld-03": demo.machines["weld-03"]}, "meters": {}}), START_MS)
     alone.start(START_MS + 1)
     alone.advance(START_MS + MINUTE_MS)
     assert alone.ledger.machines["weld-03"] == lived(7, MINUTE_MS)[0].ledger.machines["weld-03"]
@@ -82,8 +90,9 @@ def test_states_follow_each_other_without_gap_or_repetition(seed: int) -> None:
 def test_energy_is_the_sum_of_power_times_time() -> None:
     plant, _ = lived(7, 10 * MINUTE_MS)
     for book in plant.ledger.machines.values():
-        ends = [*book.power_ms[1:], plant.now_ms]
-        spent = sum(watts * (end - begin) for begin, end, watts in zip(book.power_ms, ends, book.power_w, strict=True))
+        steps = book.power
+        ends = [*steps.at_ms[1:], plant.now_ms]
+        spent = sum(watts * (end - begin) for begin, end, watts in zip(steps.at_ms, ends, steps.rate, strict=True))
         assert book.watt_ms_at(plant.now_ms) == spent
 
 
@@ -92,28 +101,34 @@ def test_power_follows_the_state() -> None:
     for name, machine in plant.machines.items():
         book: MachineLedger = plant.ledger.machines[name]
         for at_ms, state in zip(book.state_ms, book.states, strict=True):
-            assert book.watts_at(at_ms) / 1000 == pytest.approx(machine.power_kw[state], rel=0.031)
+            assert book.watts_at(at_ms) == pytest.approx(machine.watts(state), rel=0.031)
 
 
 def test_real_cycles_are_never_faster_than_the_ideal_one() -> None:
-    ideal = {machine.name: machine.ideal_cycle_s for machine in DEMO_MACHINES}
-    parts = [event for event in lived(7, 10 * MINUTE_MS)[1] if isinstance(event, Part)]
-    assert all(part.cycle_s >= ideal[part.machine] for part in parts)
+    plant, events = lived(7, 10 * MINUTE_MS)
+    parts = [event for event in events if isinstance(event, Part)]
+    assert all(part.cycle_s >= plant.ledger.machines[part.machine].ideal_s[""] for part in parts)
 
 
-def test_scrap_comes_at_its_probability() -> None:
-    machine = Machine("m", 1.0, 1.0, 0.1, {State.IDLE: 1.0, State.EXECUTE: 2.0})
-    plant = Plant(1, (machine,), 0)
+def test_scrap_and_rework_come_at_their_probabilities() -> None:
+    plant = one_machine(
+        ideal_cycle="1s", cycle="1s", scrap=0.1, rework=0.05, power={"IDLE": "1kW", "EXECUTE": "2kW"}, seed=1
+    )
     plant.start(1)
-    plant.advance(20_000_000)
-    good = plant.ledger.machines["m"].part_good
-    assert 1 - sum(good) / len(good) == pytest.approx(0.1, abs=0.01)
+    plant.run_to(20_000_000)
+    total, good, rework = plant.ledger.machines["m"].counts_at(plant.now_ms)
+    assert 1 - (good + rework) / total == pytest.approx(0.1, abs=0.01)
+    assert rework / total == pytest.approx(0.05, abs=0.01)
 
 
 def test_a_stop_pauses_the_cycle_and_shows_its_phases_in_order() -> None:
-    fault = Stop(10.5, (Phase(State.ABORTED, 2, 2), Phase(State.IDLE, 1, 1)), regularity=1e9)
-    machine = Machine("m", 1.0, 1.0, 0.0, dict.fromkeys(State, 1.0), (fault,), cycle_spread=0.0)
-    plant = Plant(1, (machine,), 0)
+    plant = one_machine(
+        ideal_cycle="1s",
+        cycle="1s",
+        cycle_spread=0,
+        power={"IDLE": "1kW"},
+        stops={"fault": {"every": "10.5s", "regularity": 1e9, "lasts": {"ABORTED": "2s", "IDLE": "1s"}}},
+    )
     plant.start(1000)
     events = plant.advance(16_000)
     changes = [event for event in events if isinstance(event, StateChange)]
@@ -126,16 +141,16 @@ def test_a_stop_pauses_the_cycle_and_shows_its_phases_in_order() -> None:
 
 
 def test_machines_stand_idle_with_standby_power_until_the_start() -> None:
-    plant = Plant(7, DEMO_MACHINES, START_MS)
+    plant = demo_plant(7, START_MS)
     assert plant.advance(START_MS + 5_000) == []
-    for machine in DEMO_MACHINES:
-        book = plant.ledger.machines[machine.name]
+    for name, machine in plant.machines.items():
+        book = plant.ledger.machines[name]
         assert book.state_at(plant.now_ms) is State.IDLE
-        assert book.watt_ms_at(plant.now_ms) == round(machine.power_kw[State.IDLE] * 1000) * 5_000
+        assert book.watt_ms_at(plant.now_ms) == pytest.approx(machine.power[State.IDLE] * 5_000, rel=0.031)
 
 
 def test_a_plant_starts_only_once_and_only_in_its_future() -> None:
-    plant = Plant(7, DEMO_MACHINES, START_MS)
+    plant = demo_plant(7, START_MS)
     plant.advance(START_MS + 10)
     with pytest.raises(ValueError, match="starts once"):
         plant.start(START_MS + 10)
@@ -160,7 +175,9 @@ def test_a_frozen_plant_keeps_its_states_and_uses_nothing() -> None:
 def test_one_demo_minute_shows_every_kind_of_loss_at_a_plausible_oee() -> None:
     plant, _ = lived(7, MINUTE_MS)
     window = START_MS + 1, START_MS + MINUTE_MS
-    figures = [truth(plant.ledger, m.name, *window, m.ideal_cycle_s, 0.66) for m in DEMO_MACHINES]
+    figures = [
+        truth(plant.ledger, name, *window, machine.ideal_cycle or 0, 0.66) for name, machine in plant.machines.items()
+    ]
     assert all(0.5 < (figure["oee"] or 0) < 0.85 for figure in figures)
     assert all(sum(figure["state_s"][state.name] for figure in figures) > 0 for state in State if state != State.HELD)
     assert sum(figure["scrap"] for figure in figures) > 3

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.demo_plant import DEMO_MACHINES
+from simulators.demo_plant import demo_plant
 from simulators.ledger import Ledger, MachineLedger, State
-from simulators.plant import Plant
 from simulators.truth import Truth, counts_between, energy_kwh_between, state_changes_between, truth
 
 MINUTE = 60_000
@@ -104,7 +103,7 @@ def test_after_the_freeze_the_last_state_goes_on_and_nothing_else_does() -> None
 
 
 def hour() -> Ledger:
-    plant = Plant(11, DEMO_MACHINES, 0)
+    plant = demo_plant(11, 0)
     plant.start(1)
     plant.advance(3_600_000)
     return plant.ledger
