@@ -1,22 +1,20 @@
 """The command `lineside`."""
 
-import asyncio
 import json
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from gateway.commands import fact
+from gateway.commands import fact, pack, recordings
 from gateway.config import ConfigError, load, schema
 from gateway.ports import Unusable
+from gateway.signals import with_signals
 
 app = typer.Typer(
     help="Lineside: equipment → KPIs → board and store, without losing a reading.",
@@ -26,8 +24,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(fact.app, name="fact")
+app.add_typer(pack.app, name="pack")
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file, e.g. configs/minimal.yaml")]
-T = TypeVar("T")
 _PLAIN = Console(soft_wrap=True, highlight=False, markup=False)
 _ERRORS = Console(soft_wrap=True, highlight=False, markup=False, stderr=True)
 
@@ -77,33 +75,22 @@ def _options(
 
 
 @app.command()
-def run(config: ConfigPath) -> None:
+def run(
+    config: ConfigPath,
+    clock: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Share the clock of a simulated plant: what `simulate` prints")
+    ] = None,
+) -> None:
     """Run the gateway until Ctrl-C or SIGTERM: collect, compute, store, forward, and serve the board."""
     from gateway.app import run as run_gateway
+    from gateway.clock import ScaledClock, SystemClock
 
-    checked = load(config)
-    with_signals(lambda stop: run_gateway(checked, stop))
-
-
-def with_signals(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
-    """Runs `work` in a new event loop with an event that SIGINT and SIGTERM set; uvloop where it is there."""
-
-    async def main() -> T:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        return await work(stop)
-
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(main())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        from uvloop import new_event_loop
-    except ImportError:
-        return asyncio.new_event_loop
-    return new_event_loop
+        time = ScaledClock.parse(clock) if clock else SystemClock()
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--clock") from exc
+    checked = load(config)
+    with_signals(lambda stop: run_gateway(checked, stop, clock=time))
 
 
 @app.command()
@@ -264,6 +251,9 @@ def demo(
 
     limit_s = _seconds(seconds, "--for") if seconds else None
     sys.exit(with_signals(lambda stop: run_demo(stop, limit_s, as_json=as_json, hide_parts=hide_parts)))
+
+
+app.command()(recordings.replay)
 
 
 @app.command("schema")
