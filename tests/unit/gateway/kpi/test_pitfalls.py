@@ -33,7 +33,15 @@ Row = Counter[str]
 
 def seen(to_s: float, *spans: Span, machine: Machine | None = None, horizon_s: float = 0, **roles: Points) -> Row:
     """Sums over [0 s, to_s) of a machine that reported these values at these seconds after Monday 00:00 UTC."""
-    return sum(minutes(to_s, *spans, machine=machine, horizon_s=horizon_s, **roles).values(), Counter())
+    return summed(minutes(to_s, *spans, machine=machine, horizon_s=horizon_s, **roles).values())
+
+
+def summed(rows: Iterable[Row]) -> Row:
+    """Σ of every quantity; negative ones stay."""
+    found: Row = Counter()
+    for row in rows:
+        found.update(row)
+    return found
 
 
 def minutes(
@@ -292,7 +300,11 @@ def test_more_good_parts_than_parts_is_refused_and_not_called_quality() -> None:
 def test_rework_is_not_counted_into_the_total_again() -> None:
     machine = press(meters=PARTS | {"rework": Meter()})
     counts: dict[str, Points] = {"total": {0: 0, 60: 100}, "good": {0: 0, 60: 90}, "rework": {0: 0, 60: 4}}
-    row = seen(600, machine=machine, state={0: "run"}, **counts)
+    row = summed(
+        minutes(
+            600, machine=machine, state={0: "run"}, total=counts["total"], good=counts["good"], rework=counts["rework"]
+        ).values()
+    )
     assert (row["total"], row["good"], row["rework"], row["scrap"]) == (100, 90, 4, 6)
     booked = Story({role: [Report(at(s), v) for s, v in points.items()] for role, points in counts.items()})
     booked.reports |= {"state": [Report(at(0), "run")], "rework_booked": [Report(at(300), 2.0, 1)]}
