@@ -19,6 +19,7 @@ class Kind:
 SOURCES: Final[dict[str, Kind]] = {
     "modbus": Kind("adapters.modbus.config:ModbusConfig", "adapters.modbus.source:build"),
     "mqtt": Kind("adapters.mqtt.config:MqttConfig", "adapters.mqtt.source:build"),
+    "replay": Kind("adapters.replay.config:ReplayConfig", "adapters.replay.source:build"),
 }
 
 SINKS: Final[dict[str, Kind]] = {
