@@ -90,6 +90,11 @@ class Column:
             self.tail = slice_with_neighbours(self.tail, from_ms, FOREVER_MS)
             self.complete_ms = from_ms
 
+    def dirty_moments(self) -> Iterator[Span]:
+        """Ranges that the fresh facts change where each counts by itself."""
+        for series in self.fresh:
+            yield from zip(series.time_ms.tolist(), series.time_ms.tolist(), strict=True)
+
     def dirty(self, store: Store, *, counter: bool, reach_ms: int, seen_ms: int) -> Iterator[Span]:
         """Ranges whose numbers the fresh facts may change, as far as the role itself goes.
 

@@ -114,8 +114,9 @@ class _Plan:
 
     @staticmethod
     def of(asset: AssetModel, from_ms: int, to_ms: int) -> "_Plan":
-        planned = np.array(asset.calendar.planned(from_ms, to_ms), np.int64).reshape(-1)
-        return _Plan(planned, np.zeros(0, np.int64))
+        found = asset.calendar.planned(from_ms, to_ms), asset.calendar.maintenance(from_ms, to_ms)
+        planned, maintenance = (np.array(spans, np.int64).reshape(-1) for spans in found)
+        return _Plan(planned, maintenance)
 
     def kinds(self, time_class: NDArray[np.int8], at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """int64[n]: what time of a class counts as, an index into `_KINDS`."""

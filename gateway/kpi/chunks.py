@@ -8,6 +8,7 @@ import numpy as np
 
 from gateway.kpi import facts
 from gateway.kpi.facts import Series
+from gateway.kpi.parts import BOOKED
 
 _HOUR_MS: Final = 3_600_000
 
@@ -28,6 +29,11 @@ class Chunks:
     def _put(self, owner: str, role: str, hour: int, part: int, body: bytes) -> None:
         sql = "INSERT INTO fact (owner, role, hour, part, body) VALUES (?,?,?,?,?)"
         self._db.execute(sql, (owner, role, hour, part, body))
+
+    def booked(self, owner: str) -> set[str]:
+        """The roles that people booked something for."""
+        sql = f"SELECT DISTINCT role FROM fact WHERE owner = ? AND role LIKE '%{BOOKED}'"
+        return {role for (role,) in _rows(self._db, sql, (owner,))}
 
     def window(self, owner: str, role: str, from_ms: int, to_ms: int) -> Series:
         """The facts of these hours, with whole hours before and after up to one that has a usable fact."""

@@ -2,17 +2,21 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.kpi.asset import STOPS, AssetModel, TimeClass, fact_roles
+from gateway.kpi.asset import ALIVE, STOPS, AssetModel, Binding, TimeClass, fact_roles
 from gateway.kpi.backlog import share
 from gateway.kpi.book import Column, Derived, Span, derive
 from gateway.kpi.buckets import MINUTE_MS
+from gateway.kpi.cells import ORDER, PRODUCT
 from gateway.kpi.facts import FOREVER_MS, Series, since
+from gateway.kpi.intervals import Interval
+from gateway.kpi.laid import Laid
 from gateway.kpi.model import ModelHistory
 from gateway.kpi.posting import minute_of, whole_minutes
 from gateway.kpi.segments import POLLS_HELD, PROOF_GAP_MS, Segments, reach_ms, settled
+from gateway.kpi.split import Split, by_minute
 from gateway.kpi.states import state_text
 from gateway.kpi.store import Progress, Row, SegmentRow, Store
 
@@ -35,12 +39,14 @@ class Limits:
 class Closed:
     """What a commit does to an asset. It counts once the transaction is through.
 
+    splits  minute → slices of the rows; None: the asset never says what it makes
     later   stored minutes that are still to be computed again
     behind  there is more to do than this commit was allowed
     """
 
     progress: Progress
     rows: Mapping[int, tuple[Row, str]]
+    splits: Mapping[int, Split] | None
     settled_ms: int
     later: tuple[Span, ...] = ()
     behind: bool = False
@@ -51,6 +57,7 @@ class AssetBook:
     """An asset's models, facts and progress.
 
     sessions    session tag id → presence of that source, shared with other assets
+    laid        what people said about its time
     settled_ms  results before this do not change merely because time goes on
     later       stored minutes that are still to be computed again
     behind      more minutes are due than the last commit was allowed
@@ -60,6 +67,7 @@ class AssetBook:
     history: ModelHistory
     columns: dict[str, Column]
     sessions: dict[int, Column]
+    laid: Laid = field(default_factory=Laid)
     progress: Progress | None = None
     settled_ms: int = -FOREVER_MS
     later: tuple[Span, ...] = ()
@@ -68,15 +76,22 @@ class AssetBook:
 
     @staticmethod
     def open(
-        history: ModelHistory, sessions: dict[int, Column], progress: Progress | None, later: tuple[Span, ...] = ()
+        history: ModelHistory,
+        sessions: dict[int, Column],
+        store: Store,
+        progress: Progress | None,
+        later: tuple[Span, ...] = (),
     ) -> "AssetBook":
         """The book of an asset as kpi.db left it."""
         model = history.current
-        columns = {role: Column(model.name, role) for one in history.models for role in fact_roles(one)}
+        roles = {role for one in history.models for role in fact_roles(one)} | store.chunks.booked(model.name)
+        columns = {role: Column(model.name, role) for role in sorted(roles)}
+        from_ms = progress.sealed_ms if progress else -FOREVER_MS
+        laid = Laid(store.intervals.of(model.name, from_ms - reach_ms(model), FOREVER_MS + 1))
         longest = max((binding.hold.period_ms for binding in model.bindings.values()), default=0)
         open_ms = max(reach_ms(model), POLLS_HELD * longest)
         settled_ms = progress.horizon_ms - open_ms if progress else -FOREVER_MS
-        return AssetBook(history, columns, sessions, progress, settled_ms, later, behind=bool(later))
+        return AssetBook(history, columns, sessions, laid, progress, settled_ms, later, behind=bool(later))
 
     @property
     def model(self) -> AssetModel:
@@ -100,7 +115,7 @@ class AssetBook:
             self._refuse(len(series) - len(kept))
             series = kept
         if len(series):
-            self.columns[role].absorb(series)
+            self.columns.setdefault(role, Column(self.model.name, role)).absorb(series)
 
     def begin(self, presence_ms: int | None, limits: Limits) -> None:
         """Before an asset's first commit: facts older than what is kept were stamped by a clock that is not set."""
@@ -138,17 +153,23 @@ class AssetBook:
         due = self._due(closing, before, max(first_ms, sealed_ms), target_ms)
         part = share(due, start_ms, target_ms, limit_ms)
         rows: dict[int, tuple[Row, str]] = {}
+        splits: dict[int, Split] = {}
         for start, end in part.now:
-            rows |= self._rows(store, (start, min(end, target_ms)), horizon_ms)
-            rows |= self._rows(store, (max(start, target_ms), end), target_ms)
+            for span, until_ms in (
+                ((start, min(end, target_ms)), horizon_ms),
+                ((max(start, target_ms), end), target_ms),
+            ):
+                self._compute(store, span, until_ms, rows, splits)
         near = {role: column.tail for role, column in self.columns.items()}
-        settled_ms = settled(self.model, near, (), {tag: c.tail for tag, c in self.sessions.items()}, horizon_ms)
+        present = {tag: column.tail for tag, column in self.sessions.items()}
+        settled_ms = settled(self.model, near, self._laid_near(horizon_ms, horizon_ms), present, horizon_ms)
         open_ms = min([part.closed_ms, *(start for start, _ in part.later)])
         final_ms = self._final(store, min(horizon_ms - limits.lateness_ms, open_ms))
         final_ms = min(before.final_ms, part.closed_ms) if back else max(before.final_ms, final_ms)
         kept_ms = min(minute_of(min(newest_ms, horizon_ms) - limits.facts_ms), start_ms, open_ms)
         progress = Progress(first_ms, newest_ms, horizon_ms, part.closed_ms, final_ms, max(sealed_ms, kept_ms))
-        return Closed(progress, rows, settled_ms, part.later, bool(part.later) or part.closed_ms < target_ms)
+        behind = bool(part.later) or part.closed_ms < target_ms
+        return Closed(progress, rows, splits if self._is_split else None, settled_ms, part.later, behind)
 
     def now(self) -> Progress | None:
         """How far the asset is, counting its first facts even before they are committed. None: no facts yet."""
@@ -174,27 +195,57 @@ class AssetBook:
     def _dirty(self, store: Store, before: Progress) -> Iterator[Span]:
         seen_ms = max(before.newest_ms, before.horizon_ms)
         for role, column in self.columns.items():
-            binding = next(one.bindings[role] for one in reversed(self.history.models) if role in one.bindings)
-            reach_ms = 0 if binding.hold.polled else PROOF_GAP_MS
-            yield from column.dirty(store, counter=binding.kind == "counter", reach_ms=reach_ms, seen_ms=seen_ms)
+            binding = self._binding(role)
+            if binding is None:
+                yield from column.dirty_moments()
+                continue
+            proof_ms = 0 if binding.hold.polled else PROOF_GAP_MS
+            reach_ms = self.around_ms if _makes_state(role) else proof_ms
+            counts = binding.kind != "level"
+            yield from column.dirty(store, counter=counts, reach_ms=reach_ms, seen_ms=seen_ms)
         for column in self.sessions.values():
-            yield from column.dirty(store, counter=False, reach_ms=PROOF_GAP_MS, seen_ms=seen_ms)
+            yield from column.dirty(store, counter=False, reach_ms=self.around_ms, seen_ms=seen_ms)
+        for from_ms, to_ms in self.laid.changed:
+            yield from_ms - self.around_ms, to_ms + self.around_ms
 
-    def _rows(self, store: Store, span: Span, horizon_ms: int) -> dict[int, tuple[Row, str]]:
-        rows: dict[int, tuple[Row, str]] = {}
+    def _binding(self, role: str) -> Binding | None:
+        """The newest binding of a role; None: people book it."""
+        return next((one.bindings[role] for one in reversed(self.history.models) if role in one.bindings), None)
+
+    @property
+    def around_ms(self) -> int:
+        """How far beyond a range facts may matter to it, by any of the models."""
+        return max(map(reach_ms, self.history.models))
+
+    @property
+    def _is_split(self) -> bool:
+        bound = any(kind in one.bindings for one in self.history.models for kind in (PRODUCT, ORDER))
+        return bound or any(one.kind in (PRODUCT, ORDER) for one in self.laid.known)
+
+    def _laid_near(self, from_ms: int, to_ms: int) -> tuple[Interval, ...]:
+        return self.laid.near(from_ms - self.around_ms, to_ms + self.around_ms)
+
+    def _compute(
+        self, store: Store, span: Span, horizon_ms: int, rows: dict[int, tuple[Row, str]], splits: dict[int, Split]
+    ) -> None:
+        """Adds the minutes of a range, and puts its segments into the store."""
         for model, start, end in self.history.over(*span):
             found = self.derive(store, model, (start, end), horizon_ms)
             numbered = zip(found.buckets.minute.tolist(), found.buckets.values.T.tolist(), strict=True)
             rows |= {minute: (tuple(row), model.hash) for minute, row in numbered}
+            splits |= by_minute(found.buckets.slices)
             store.replace_segments(model.name, start, end, spell(model, found.segments, store))
-        return rows
 
     def derive(self, store: Store, model: AssetModel, span: Span, horizon_ms: int) -> Derived:
         """Segments and buckets of any range, from the facts in memory where they suffice."""
         wide = (span[0] - reach_ms(model), span[1] + reach_ms(model))
-        facts = {role: c.window(store, *wide) for role, c in self.columns.items() if role in model.bindings}
+        facts = {
+            role: column.window(store, *wide)
+            for role, column in self.columns.items()
+            if role in model.bindings or self._binding(role) is None
+        }
         sessions = {tag: column.window(store, *wide) for tag, column in self.sessions.items()}
-        return derive(model, facts, sessions, span, horizon_ms)
+        return derive(model, facts, sessions, span, horizon_ms, self.laid.near(*wide), store.texts)
 
     def _final(self, store: Store, until_ms: int) -> int:
         """Up to when nothing open covers the minutes: no interval of the energy meter, no stop."""
@@ -207,6 +258,7 @@ class AssetBook:
         """The transaction is through: moves on and forgets what is no longer needed in memory."""
         self.progress, self.settled_ms = closed.progress, closed.settled_ms
         self.later, self.behind = closed.later, closed.behind
+        self.laid.settle(closed.progress.sealed_ms - self.around_ms)
         for column in self.columns.values():
             column.trim(self.keep_ms)
 
@@ -218,7 +270,11 @@ class AssetBook:
     @property
     def tail_ms(self) -> int:
         """How far before the open minute facts are needed in memory."""
-        return _TAIL_MS + max(map(reach_ms, self.history.models))
+        return _TAIL_MS + self.around_ms
+
+
+def _makes_state(role: str) -> bool:
+    return role == ALIVE or role.partition(".")[0] == "state"
 
 
 def spell(model: AssetModel, found: Segments, store: Store) -> list[SegmentRow]:

@@ -1,26 +1,39 @@
 """Writing an owner's minutes: what differs from the stored ones is stored, rolled up and published."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Final
 
 from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.publisher import Change, Publisher
 from gateway.kpi.rollup import refresh
+from gateway.kpi.split import Split
 from gateway.kpi.store import Progress, Row, Store
 
 Span = tuple[int, int]
 """from_ms, to_ms."""
+_AUDITED: Final = ("shift", "day")
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """New numbers of an owner. rows: minute → quantities, with the hash of the model that they come from."""
+    """New numbers of an owner.
+
+    rows      minute → quantities, with the hash of the model that they come from
+    progress  as it is after this
+    final_ms  before this, minutes were final until now
+    splits    minute → slices; None: the owner has none
+    """
 
     owner: str
     calendar: Calendar
     rows: Mapping[int, tuple[Row, str]]
-    progress: Progress  # as it is after this
+    progress: Progress
+    final_ms: int = 0
+    splits: Mapping[int, Split] | None = None
 
 
 def post(store: Store, publisher: Publisher, new: Post) -> list[int]:
@@ -35,18 +48,45 @@ def post(store: Store, publisher: Publisher, new: Post) -> list[int]:
                 start = minute * MINUTE_MS
                 day = new.calendar.business_date(start)
                 changes.append((Change(new.owner, "minute", start, day, revision + 1, old, row), model))
-    final_ms = new.progress.final_ms
+        if new.splits is not None:
+            _split(store, new, {n: new.splits.get(n, ()) for n in range(first, last + 1)})
     store.put_minutes(
         new.owner,
-        [(c.start_ms // MINUTE_MS, c.new, c.revision, c.start_ms < final_ms, model) for c, model in changes],
+        [(c.start_ms // MINUTE_MS, c.new, c.revision, c.start_ms < new.progress.final_ms, m) for c, m in changes],
     )
     minutes = [change.start_ms // MINUTE_MS for change, _ in changes]
     spans = [(first * MINUTE_MS, (last + 1) * MINUTE_MS) for first, last in runs(minutes)]
     for change, _ in changes:
         publisher.publish(store, change)
-    for change in refresh(store, new.owner, new.calendar, spans, new.progress.closed_ms):
+    for change, end_ms in refresh(store, new.owner, new.calendar, spans, new.progress.closed_ms):
         publisher.publish(store, change)
+        if change.revision and change.window in _AUDITED and end_ms <= new.final_ms:
+            _reopened(store, new, change, end_ms)
     return minutes
+
+
+def _reopened(store: Store, new: Post, change: Change, end_ms: int) -> None:
+    """A shift or day that was final changed: that leaves a trace."""
+    what = {"window": change.window, "date": change.business_date.isoformat(), "revision": change.revision}
+    detail = json.dumps(what | {"from_ms": change.start_ms, "to_ms": end_ms})
+    store.add_audit(new.progress.horizon_ms, "reopened", new.owner, "late facts", detail)
+
+
+def _split(store: Store, new: Post, split: Mapping[int, Split]) -> None:
+    """Stores the slices that differ, and brings their days up to date."""
+    known = store.splits.of(new.owner, min(split), max(split))
+    changed = {minute: parts for minute, parts in split.items() if parts != known.get(minute, ())}
+    store.splits.replace(new.owner, changed)
+    days: dict[date, dict[int, Split]] = {}
+    for minute, parts in changed.items():
+        days.setdefault(new.calendar.business_date(minute * MINUTE_MS), {})[minute] = parts
+    for day, minutes in days.items():
+        if known.keys() & minutes.keys():
+            whole = new.calendar.day_of(day)
+            first, last = whole.start_ms // MINUTE_MS, whole.end_ms // MINUTE_MS - 1
+            store.splits.sum_day(new.owner, day.isoformat(), first, last)
+        else:
+            store.splits.add_to_day(new.owner, day.isoformat(), minutes)
 
 
 def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,8 +1,10 @@
-"""Tiers: quarters, hours, business days and shifts are sums of minutes, kept up to date in the same transaction."""
+"""Tiers, kept up to date in the same transaction: quarters, hours, business days and shifts are sums of minutes,
+weeks and months are sums of days.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from gateway.kpi.buckets import quantities
@@ -43,6 +45,24 @@ def local_windows(calendar: Calendar, from_ms: int, to_ms: int) -> Iterator[Wind
         yield Window("shift", names, shift.start_ms, shift.end_ms, shift.business_date)
 
 
+def week_of(calendar: Calendar, day: date) -> Window:
+    """The week of a business date, from Monday's business day to Sunday's."""
+    monday = day - timedelta(days=day.weekday())
+    key = (("monday", monday.isoformat()),)
+    return Window("week", key, *_ends(calendar, monday, monday + timedelta(days=6)), monday)
+
+
+def month_of(calendar: Calendar, day: date) -> Window:
+    """The month of a business date."""
+    first = day.replace(day=1)
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return Window("month", (("month", f"{first:%Y-%m}"),), *_ends(calendar, first, last), first)
+
+
+def _ends(calendar: Calendar, first: date, last: date) -> tuple[int, int]:
+    return calendar.day_of(first).start_ms, calendar.day_of(last).end_ms
+
+
 def windows(calendar: Calendar, spans: Sequence[tuple[int, int]]) -> list[Window]:
     """Every window above the quarter that some ranges touch, each once."""
     found: dict[tuple[str, int], Window] = {}
@@ -54,12 +74,23 @@ def windows(calendar: Calendar, spans: Sequence[tuple[int, int]]) -> list[Window
 
 def refresh(
     store: Store, owner: str, calendar: Calendar, spans: Sequence[tuple[int, int]], closed_ms: int
-) -> Iterator[Change]:
-    """Recomputes what lies over changed minutes; yields windows that closed or that changed after they had."""
+) -> Iterator[tuple[Change, int]]:
+    """Recomputes what lies over changed minutes; yields windows that closed or changed after they had, and their ends.
+
+    Weeks and months are looked at only when a day closes or a closed day changes.
+    """
     for from_ms, to_ms in spans:
         _refresh_quarters(store, owner, from_ms // 900_000, (to_ms - 1) // 900_000)
+    days: list[date] = []
     for window in windows(calendar, spans):
-        yield from _refresh(store, owner, window, closed_ms)
+        sums = window_sums(store, owner, window.start_ms, window.end_ms)
+        for change in _refresh(store, owner, window, sums, closed_ms):
+            yield change, window.end_ms
+            days += [window.business_date] * (window.tier == "day")
+    longer = {window.key: window for day in days for window in (week_of(calendar, day), month_of(calendar, day))}
+    for window in longer.values():
+        for change in _refresh(store, owner, window, _sum_of_days(store, owner, window), closed_ms):
+            yield change, window.end_ms
 
 
 def _refresh_quarters(store: Store, owner: str, first: int, last: int) -> None:
@@ -70,12 +101,16 @@ def _refresh_quarters(store: Store, owner: str, first: int, last: int) -> None:
     )
 
 
-def _refresh(store: Store, owner: str, window: Window, closed_ms: int) -> Iterator[Change]:
+def _sum_of_days(store: Store, owner: str, window: Window) -> Row:
+    sql = f"SELECT {_TOTALS} FROM day WHERE asset = ? AND from_ms >= ? AND from_ms < ?"
+    return tuple(store.rows(sql, (owner, window.start_ms, window.end_ms))[0])
+
+
+def _refresh(store: Store, owner: str, window: Window, new: Row, closed_ms: int) -> Iterator[Change]:
     where = " AND ".join(f"{name} = ?" for name, _ in window.key)
     values = [value for _, value in window.key]
     sql = f"SELECT revision, {COLUMNS} FROM {window.tier} WHERE asset = ? AND {where}"
     stored = store.db.execute(sql, (owner, *values)).fetchone()
-    new = window_sums(store, owner, window.start_ms, window.end_ms)
     old: Row | None = tuple(stored[1:]) if stored else None
     before: int | None = stored[0] if stored else None
     revision = None

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from gateway.kpi.buckets import quantities
 from gateway.kpi.chunks import Chunks
+from gateway.kpi.laid import Intervals
 from gateway.kpi.outbox import Outbox
+from gateway.kpi.split import Splits
 from gateway.ports import Unusable
 
 SCHEMA: Final = "2"
@@ -86,6 +88,8 @@ class Store:
         self.db = connect(path)
         self.chunks = Chunks(self.db)
         self.outbox = Outbox(self.db)
+        self.intervals = Intervals(self.db)
+        self.splits = Splits(self.db)
         self._texts = {float(code): str(text) for code, text in self.db.execute("SELECT id, text FROM text")}
 
     def close(self) -> None:
@@ -130,6 +134,11 @@ class Store:
         """Keeps the texts of codes."""
         self.db.executemany("INSERT OR IGNORE INTO text VALUES (?,?)", [(int(c), text) for c, text in texts.items()])
 
+    @property
+    def texts(self) -> Mapping[float, str]:
+        """Code → text, also of those that are not stored yet."""
+        return self._texts
+
     def text_of(self, code: float) -> str:
         """The text of a state code."""
         return self._texts.get(code, "")
@@ -157,6 +166,11 @@ class Store:
         """Notes what changed numbers that were final, or who asked for it."""
         sql = "INSERT INTO audit (at_ms, kind, owner, by, detail) VALUES (?,?,?,?,?)"
         self.db.execute(sql, (at_ms, kind, owner, by, detail))
+
+    def replace_models(self, asset: str, models: Iterable[tuple[int, str, str]]) -> None:
+        """Writes an asset's models (valid_from_ms, hash, json) in place of those it had."""
+        self.db.execute("DELETE FROM model WHERE asset = ?", (asset,))
+        self.db.executemany("INSERT INTO model VALUES (?,?,?,?)", [(asset, *model) for model in models])
 
     # buckets --------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +11,14 @@ import numpy as np
 
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.book import Column, Derived
+from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.closing import AssetBook, Closed, Limits
 from gateway.kpi.entrybook import EntryBook
 from gateway.kpi.facts import FOREVER_MS, Series, merge_all
 from gateway.kpi.group import Group, groups, regroup
 from gateway.kpi.intake import SESSION, Taken
 from gateway.kpi.model import ModelHistory, dump, load
-from gateway.kpi.posting import Post, post
+from gateway.kpi.posting import Post, minute_of, post, whole_minutes
 from gateway.kpi.publisher import Publisher
 from gateway.kpi.store import Progress, Store
 from gateway.model import Site, TagTable
@@ -33,13 +35,17 @@ _LEAST_MS: Final = 10 * 60_000
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """What the engine computes, from the config. constraints: serial line → the asset that limits it."""
+    """What the engine computes, from the config.
+
+    constraints, lasts  serial line → the asset that limits it, and its last one (by default the last in the config)
+    """
 
     models: Mapping[str, AssetModel]
     site: Site
     tags: TagTable
     constraints: Mapping[str, str]
     limits: Limits
+    lasts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Worker:
@@ -50,8 +56,9 @@ class Worker:
         self._about = {
             "site": plant.site.name,
             "timezone": plant.site.timezone,
-            "needs": json.dumps({owner: dict(lacks) for owner, lacks in publisher.needs.items()}),
-            "factors": json.dumps([record.model_dump(mode="json") for record in publisher.factors.records]),
+            "needs": json.dumps({owner: dict(lacks) for owner, lacks in publisher.rules.needs.items()}),
+            "catalogue": publisher.rules.catalogue.settings,
+            "factors": publisher.rules.factors.dump(),
         }
         self.store = Store(path)
         self.entries = EntryBook(self.store.db)
@@ -61,7 +68,8 @@ class Worker:
         presence = self.store.get("presence_ms")
         self.presence_ms = int(presence) if presence else None
         self.power: dict[str, tuple[int, float]] = {}
-        self.groups: list[Group] = groups(plant.models, plant.site, plant.constraints)
+        self.groups: list[Group] = groups(plant.models, plant.site, plant.constraints, plant.lasts)
+        self._about["groups"] = json.dumps({group.owner: _tree(group) for group in self.groups})
         self._publisher = publisher
         self._sources: dict[str, Column] = {}
         self._texts: dict[float, str] = {}
@@ -86,7 +94,7 @@ class Worker:
             if binding.hold.session >= 0
         }
         later = tuple((start, end) for start, end in self._later.get(model.name, ()))
-        return AssetBook.open(ModelHistory(starts, models), sessions, progress, later)
+        return AssetBook.open(ModelHistory(starts, models), sessions, self.store, progress, later)
 
     def _source(self, owner: str) -> Column:
         return self._sources.setdefault(owner, Column(owner, SESSION))
@@ -100,6 +108,8 @@ class Worker:
                     self._sources[owner].absorb(series)
             else:
                 self.books[owner].absorb(role, series, floor_ms)
+        for asset, intervals in taken.intervals.items():
+            self.books[asset].laid.absorb(intervals)
         self.power |= taken.power
         self._texts |= taken.texts
         self.store.learn(taken.texts)
@@ -149,6 +159,9 @@ class Worker:
         self._settle(closed, progress)
 
     def _put_facts(self, part: int) -> None:
+        for name, book in self.books.items():
+            if book.laid.fresh:
+                self.store.intervals.put(name, book.laid.fresh)
         columns = [column for book in self.books.values() for column in book.columns.values()]
         for column in (*columns, *self._sources.values()):
             if column.fresh:
@@ -167,7 +180,9 @@ class Worker:
         closed[model.name] = found
         if model.name not in self.progress or len(book.history.models) > len(self.store.models(model.name)):
             self.store.add_model(model.name, book.history.starts[-1], model.hash, dump(model, self.plant.tags))
-        return self._post(Post(model.name, model.calendar, found.rows, found.progress), progress)
+        final_ms = self.progress[model.name].final_ms if model.name in self.progress else 0
+        new = Post(model.name, model.calendar, found.rows, found.progress, final_ms, found.splits)
+        return self._post(new, progress)
 
     def _post(self, new: Post, progress: dict[str, Progress]) -> list[int]:
         before = progress.get(new.owner)
@@ -191,6 +206,7 @@ class Worker:
             before_ms = min(before_ms, after.sealed_ms - _WINDOW_MS)
             self.store.chunks.forget(owner, after.sealed_ms, _FORGET_ROWS)
             self.store.forget_minutes(owner, before_ms, _FORGET_ROWS)
+            self.store.splits.forget(owner, before_ms, _FORGET_ROWS)
             self.store.forget_segments(owner, before_ms, _FORGET_ROWS)
         if passed:
             sealed_ms = min(progress[name].sealed_ms for name in self.books if name in progress)
@@ -207,6 +223,55 @@ class Worker:
         oldest = min((book.keep_ms for book in self.books.values()), default=FOREVER_MS)
         for source in self._sources.values():
             source.trim(oldest)
+
+    def recompute(self, assets: Sequence[str], from_ms: int, to_ms: int, *, current: bool, by: str, at_ms: int) -> int:
+        """Has the stored minutes of a range computed again by the commits that follow; audited.
+
+        Args:
+            assets: their names; none: all.
+            current: with the models of today, which from now on are the recorded ones for the range; otherwise with
+                those that were recorded for it.
+            by: who asks for it, and at_ms when.
+        Returns: how many minutes that is.
+        Raises ValueError: the facts of the range are forgotten; KeyError: no such asset.
+        """
+        spans = {name: span for name in assets or self.books if (span := self._stored(name, from_ms, to_ms))}
+        histories = {name: self.books[name].history for name in spans}
+        later = {name: list(book.later) for name, book in self.books.items() if book.later}
+        for name, span in spans.items():
+            later[name] = whole_minutes([(a, b - 1) for a, b in (*later.get(name, ()), span)], -FOREVER_MS, FOREVER_MS)
+        with self.store.transaction():
+            for name, span in spans.items() if current else ():
+                histories[name] = histories[name].with_current(*span)
+                self.store.replace_models(name, self._records(histories[name]))
+            for name, span in spans.items():
+                detail = json.dumps(
+                    {"from_ms": span[0], "to_ms": span[1], "model": "current" if current else "recorded"}
+                )
+                self.store.add_audit(at_ms, "recompute", name, by, detail)
+            self.store.put(later=json.dumps(later))
+        self._later = later
+        for name, history in histories.items():
+            book = self.books[name]
+            book.history, book.later, book.behind = history, tuple(later[name]), True
+        return sum(end - start for start, end in spans.values()) // MINUTE_MS
+
+    def _stored(self, asset: str, from_ms: int, to_ms: int) -> tuple[int, int] | None:
+        """The minutes of a range that an asset has. ValueError: they can no longer be computed."""
+        progress = self.books[asset].progress
+        if progress is None:
+            return None
+        start, end = max(minute_of(from_ms), minute_of(progress.first_ms)), min(to_ms, progress.closed_ms)
+        if start < end and start < progress.sealed_ms:
+            since = datetime.fromtimestamp(progress.sealed_ms / 1000, UTC)
+            raise ValueError(f"{asset}: its facts are kept since {since:%Y-%m-%d %H:%M} UTC only: begin there")
+        return (start, minute_of(end + MINUTE_MS - 1)) if start < end else None
+
+    def _records(self, history: ModelHistory) -> list[tuple[int, str, str]]:
+        return [
+            (start, model.hash, dump(model, self.plant.tags))
+            for start, model in zip(history.starts, history.models, strict=True)
+        ]
 
     def horizon_ms(self, asset: str) -> int:
         """Where an asset's live numbers end: just after presence and facts that are newer by no more than a minute."""
@@ -229,6 +294,11 @@ class Worker:
     def close(self) -> None:
         """Releases the file."""
         self.store.close()
+
+
+def _tree(group: Group) -> dict[str, object]:
+    """Who adds up to a group, for readers in other processes."""
+    return {"members": group.members, "constraint": group.constraint, "last": group.last}
 
 
 def _hour(progress: Progress) -> int:

@@ -20,7 +20,8 @@ class Site:
     def labels(self, owner: str) -> dict[str, str]:
         """Labels of an owner's readings: `site`, and where they exist `area`, `line`, `asset`, `source`.
 
-        owner: an asset, `line/<line>`, `site/<site>`, `source/<source>` or `gateway`, as in a tag's name.
+        owner: an asset, `line/<line>`, `area/<area>`, `site/<site>`, `source/<source>` or `gateway`, as in a tag's
+        name.
         """
         kind, _, rest = owner.partition("/")
         labels = {"site": self.name}
@@ -28,6 +29,8 @@ class Site:
             return labels | {"source": rest}
         if kind in {"site", "gateway"}:
             return labels
+        if kind == "area":
+            return labels | {"area": rest}
         line = rest if kind == "line" else self.lines.get(owner, "")
         area = self.areas.get(line, "")
         found = {"area": area, "line": line, "asset": "" if kind == "line" else owner}

@@ -23,7 +23,7 @@ def recompute(path: Path) -> dict[str, dict[int, Row]]:
         return {
             owner: _minutes(store, owner, progress)
             for owner, progress in store.progress().items()
-            if not owner.startswith(("line/", "site/"))
+            if "/" not in owner
         }
     finally:
         store.close()
