@@ -14,12 +14,14 @@ from gateway.board.config import BoardConfig
 from gateway.document import ConfigError, Document, Problem, closest
 from gateway.fields import ByteSize, Duration, Name, Section
 from gateway.kpi.calendar_config import CalendarConfig
+from gateway.kpi.catalogue import Catalogue
 from gateway.kpi.config import AssetConfig, LineConfig
 from gateway.kpi.entries import POINT
 from gateway.kpi.factors import Factors
 from gateway.kpi.products import ProductConfig, ProductName, read_products
 from gateway.kpi.reasons import ReasonConfig
 from gateway.kpi.roles import AssetModel, build_models, check_models
+from gateway.kpi.settings import Divisor, Element, GateConfig, KpiSettings, MovableClass, OwnKpiConfig, OwnName
 from gateway.library import Library, UnknownName
 from gateway.model import Site, Tag, TagTable, session
 from gateway.packs import PackError, Packs
@@ -100,6 +102,10 @@ class RootConfig(Section):
     lateness: Duration = 15 * 60.0
     sinks: dict[Name, dict[str, Any]] = Field({}, repr=False)
     board: BoardConfig = BoardConfig()
+    time_elements: dict[MovableClass, Element] = {}
+    mtbf_divisor: Divisor = "FE"
+    kpis: dict[OwnName, OwnKpiConfig] = {}
+    data_quality: GateConfig = GateConfig()
 
     @field_validator("timezone")
     @classmethod
@@ -122,6 +128,17 @@ class Config:
     sinks: Mapping[str, SinkConfig]
     tags: tuple[Tag, ...]
     factors: Factors
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The site's KPIs."""
+        root = self.root
+        return KpiSettings(
+            time_elements=root.time_elements,
+            mtbf_divisor=root.mtbf_divisor,
+            kpis=root.kpis,
+            data_quality=root.data_quality,
+        ).catalogue()
 
     @property
     def site(self) -> Site:

@@ -1,12 +1,10 @@
 """Any range to the millisecond, computed from the facts: for comparisons with a truth known elsewhere."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.kpi.answer import kpis
-from gateway.kpi.factors import Factors
+from gateway.kpi.answer import Rules
 from gateway.kpi.facts import FOREVER_MS, Series
 from gateway.kpi.worker import Worker
 
@@ -38,14 +36,12 @@ class Between:
     state_changes: int
 
 
-def between(
-    worker: Worker, factors: Factors, needs: Mapping[str, Mapping[str, str]], asset: str, from_ms: int, to_ms: int
-) -> Between:
+def between(worker: Worker, rules: Rules, asset: str, from_ms: int, to_ms: int) -> Between:
     """See `Engine.between`."""
     model = worker.books[asset].model
     sums = worker.derive(asset, from_ms, to_ms).buckets.total()
     facts = worker.facts(asset, from_ms, to_ms)
-    found = kpis(sums, model.calendar.business_date(from_ms), factors, needs[asset])
+    found = rules.kpis(asset, sums, model.calendar.business_date(from_ms))
     roles = {role: Evidence(_last(series, from_ms), _last(series, to_ms)) for role, series in facts.items()}
     changes = _changes(facts.get("state", Series.empty()), from_ms, to_ms)
     return Between(from_ms, to_ms, sums, found.values, found.reasons, roles, changes)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from gateway.kpi.answer import Rules
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.between import Between, between, spans
 from gateway.kpi.buckets import MINUTE_MS
-from gateway.kpi.catalogue import CATALOGUE
+from gateway.kpi.catalogue import STANDARD, Catalogue
 from gateway.kpi.closing import SETTLE_MS, Limits
 from gateway.kpi.entrybook import Booked
 from gateway.kpi.factors import Factors
@@ -19,8 +20,9 @@ from gateway.kpi.facts import Series
 from gateway.kpi.group import groups
 from gateway.kpi.intake import Intake, Taken
 from gateway.kpi.live import Live
+from gateway.kpi.needs import available
 from gateway.kpi.publisher import PRODUCER, Publisher, tags_of, with_ids
-from gateway.kpi.roles import available
+from gateway.kpi.reading import revisions
 from gateway.kpi.worker import Plant, Worker
 from gateway.model import Site, Tag, TagTable
 from gateway.ports import Clock, Delivery, Record
@@ -33,6 +35,13 @@ _OUTBOX_READ: Final = 20
 _PATIENCE_S: Final = 0.3
 _CATCH_UP_S: Final = 1.0  # of closing minutes before further records are taken in
 T = TypeVar("T")
+
+
+class Recomputed(NamedTuple):
+    """How many minutes were computed again, and how often one of them was stored anew because it differs."""
+
+    minutes: int
+    changed: int
 
 
 class Outlet(Protocol):
@@ -65,14 +74,15 @@ class Engine:
         clock: Clock,
         *,
         constraints: Mapping[str, str] | None = None,
+        catalogue: Catalogue = STANDARD,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         commit_every_s: float = _COMMIT_S,
     ) -> None:
         plant = Plant(models, site, journal.tags, constraints or {}, limits)
-        lacks = needs(plant)
-        self._worker = Worker(path, plant, Publisher(factors, lacks, units()))
-        self._between = partial(between, self._worker, factors, lacks)
-        self._live = Live(self._worker, factors, lacks)
+        rules = Rules(factors, needs(plant, catalogue), catalogue)
+        self._worker = Worker(path, plant, Publisher(rules))
+        self._between = partial(between, self._worker, rules)
+        self._live = Live(self._worker, rules)
         self._intake = Intake(models, journal.tags, self._worker.position, self._worker.presence_ms, limits.lateness_ms)
         self._thread = ThreadPoolExecutor(1, "kpi")
         self._journal, self._clock = journal, clock
@@ -177,6 +187,17 @@ class Engine:
         """asset → before this its facts are forgotten."""
         return {owner: progress.sealed_ms for owner, progress in self._worker.progress.items()}
 
+    async def recompute(self, assets: Sequence[str], span: tuple[int, int], *, current: bool, by: str) -> Recomputed:
+        """Computes stored minutes again and waits until it is done. ValueError: their facts are forgotten."""
+        await self._run(self._worker.absorb, self._intake.drain())
+        count = partial(revisions, self._worker.store.db, assets, span)
+        before = await self._run(count)
+        at_ms = self._clock.wall_ns() // 1_000_000
+        ask = partial(self._worker.recompute, assets, *span, current=current, by=by, at_ms=at_ms)
+        minutes = await self._run(ask)
+        await self.flush()
+        return Recomputed(minutes, await self._run(count) - before)
+
     # inside ---------------------------------------------------------------------------------------------------------
 
     def _due(self) -> bool:
@@ -232,18 +253,14 @@ class Engine:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, call, *args))
 
 
-def needs(plant: Plant) -> dict[str, Mapping[str, str]]:
+def needs(plant: Plant, catalogue: Catalogue) -> dict[str, Mapping[str, str]]:
     """What each owner's KPIs lack: an asset's own config; for lines and the site whatever one of their assets lacks."""
-    found: dict[str, Mapping[str, str]] = {name: available(model) for name, model in plant.models.items()}
+    found: dict[str, Mapping[str, str]] = {
+        name: available(model, catalogue=catalogue) for name, model in plant.models.items()
+    }
     for group in groups(plant.models, plant.site, plant.constraints):
         lacking: dict[str, str] = {}
         for member in group.members:
             lacking |= {kpi: f"{member} {text}" for kpi, text in found[member].items() if text and not lacking.get(kpi)}
         found[group.owner] = lacking
     return found
-
-
-def units() -> Callable[[str], str]:
-    """KPI id → unit; bounds have their KPI's."""
-    known = {kpi.id: kpi.unit for kpi in CATALOGUE}
-    return lambda kpi: known.get(kpi) or known.get(kpi.rpartition("_")[0], "")

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from gateway.kpi.answer import kpis
+from gateway.kpi.answer import Rules
 from gateway.kpi.asset import AssetModel, TimeClass
 from gateway.kpi.book import Derived
 from gateway.kpi.buckets import quantities
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.closing import spell
 from gateway.kpi.counters import energy_increments
-from gateway.kpi.factors import Factors
 from gateway.kpi.facts import Series
 from gateway.kpi.group import Group, combined
 from gateway.kpi.posting import minute_of
@@ -26,6 +25,8 @@ _POWER_MS: Final = 60_000
 _FRESH_MS: Final = 60_000  # a power reading older than this says nothing about now
 _US_PER_H: Final = 3.6e9
 _HOUR_MS: Final = 3_600_000
+LIVE: Final = "minute"
+"""The board shows live what it can show of every minute."""
 
 
 @dataclass(slots=True)
@@ -33,8 +34,7 @@ class Live:
     """Keeps the last numbers of each asset and recomputes those that changed."""
 
     worker: Worker
-    factors: Factors
-    needs: Mapping[str, Mapping[str, str]]
+    rules: Rules
     _due_at: float = float("-inf")
     _assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     _sums: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Live:
         title, start_ms, _ = window(model.calendar, now_ms)
         progress = book.now()
         if progress is None or now_ms <= max(start_ms, progress.first_ms):
-            lacks = {kpi: need for kpi, need in self.needs[name].items() if need}
+            lacks = {kpi: need for kpi, need in self.rules.needs[name].items() if need}
             window_now = {"window": title, "window_from_ms": start_ms} if now_ms > 0 else {}  # no presence yet
             return head | {"state": None, "class": "unknown", "reasons": lacks} | window_now
         open_ms = max(progress.closed_ms, start_ms, progress.first_ms)
@@ -76,7 +76,7 @@ class Live:
         totals = zip(quantities, stored, found.buckets.values.sum(axis=1).tolist(), strict=True)
         sums = {key: closed + opened for key, closed, opened in totals}
         self._sums[name] = sums
-        result = kpis(sums, model.calendar.business_date(now_ms), self.factors, self.needs[name])
+        result = self.rules.kpis(name, sums, model.calendar.business_date(now_ms), LIVE)
         return (
             head
             | self._state(model, found, now_ms)
@@ -123,7 +123,7 @@ class Live:
             return {"line": name, "kpis": {}, "reasons": {}}
         now_ms = max(self.worker.horizon_ms(member) for member in parts)
         sums = combined(group, parts)
-        result = kpis(sums, group.calendar.business_date(now_ms), self.factors, self.needs[group.owner])
+        result = self.rules.kpis(group.owner, sums, group.calendar.business_date(now_ms), LIVE)
         return {"line": name, "kpis": result.values, "reasons": result.reasons}
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from gateway.kpi.answer import Rules
 from gateway.kpi.buckets import quantities
-from gateway.kpi.catalogue import STANDARD, Catalogue, Result, evaluate, unit_of
-from gateway.kpi.factors import Factors
+from gateway.kpi.catalogue import Result, unit_of
 from gateway.kpi.store import Row, Store
 from gateway.model import GOOD, Batch, BatchBuilder, Reason, Tag, TagType, bad
 from gateway.model.wire import Header, decode, encode
@@ -34,17 +34,9 @@ class Change:
 
 @dataclass(slots=True)
 class Publisher:
-    """Collects the readings of one commit.
+    """Collects the readings of one commit; each KPI is published for the windows that its row names."""
 
-    needs      owner → KPI id → what the owner's config lacks for it
-    units      KPI id → unit
-    catalogue  the site's KPIs; each is published for the windows that its row names
-    """
-
-    factors: Factors
-    needs: Mapping[str, Mapping[str, str]]
-    units: Callable[[str], str]
-    catalogue: Catalogue = STANDARD
+    rules: Rules
     _builder: BatchBuilder = field(default_factory=BatchBuilder)
     _ids: dict[str, int] = field(default_factory=dict)
 
@@ -59,7 +51,7 @@ class Publisher:
         for kpi, result in self._results(change, change.new).items():
             before = old[kpi].value if kpi in old else None
             if result.value != before:
-                tag = self._tag(store, Tag(f"{change.owner}/kpi/{window}/{kpi}", TagType.FLOAT, self.units(kpi)))
+                tag = self._tag(store, Tag(f"{change.owner}/kpi/{window}/{kpi}", TagType.FLOAT, self.rules.unit(kpi)))
                 quality = bad(Reason.NOT_A_VALUE) if result.value is None else GOOD
                 self._builder.add(tag, stamp_ns, result.value or 0.0, quality)
         if len(self._builder) >= _BATCH_ROWS:
@@ -75,8 +67,7 @@ class Publisher:
 
     def _results(self, change: Change, row: Row) -> dict[str, Result]:
         sums = dict(zip(quantities, row, strict=True))
-        grid, needs = self.factors.grid(change.business_date), self.needs.get(change.owner)
-        return evaluate(sums, grid, needs, self.catalogue, change.window)
+        return self.rules.results(change.owner, sums, change.business_date, change.window)
 
     def _knows(self, store: Store, tag: Tag) -> bool:
         return tag.name in self._ids or store.outbox.has(tag)

@@ -1,24 +1,24 @@
 """Reading kpi.db from any process: segments, energy by state, and KPIs of windows, computed as they are asked for."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any, Final, TypeVar
 
 import apsw
 
-from gateway.kpi.answer import Kpis, kpis
 from gateway.kpi.buckets import quantities
-from gateway.kpi.factors import FactorRecord, Factors
+from gateway.kpi.chunks import Chunks
+from gateway.kpi.facts import Series
 from gateway.kpi.store import COLUMNS, SCHEMA
+from gateway.kpi.windows import WINDOWS, Context, WindowKpis
+
+__all__ = ["WINDOWS", "EnergyHour", "KpiReader", "MinuteRow", "ModelRecord", "NoKpis", "Segment", "WindowKpis"]
 
 _BUSY_MS: Final = 1000
 _HOUR_MS: Final = 3_600_000
 _ENERGIES: Final = tuple(name for name in quantities if name.startswith("energy_"))
-WINDOWS: Final = ("minute", "hour", "shift", "day")
+T = TypeVar("T")
 
 
 class NoKpis(Exception):  # noqa: N818  # an answer, not a fault
@@ -44,18 +44,22 @@ class EnergyHour:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowKpis:
-    """KPIs of one window, ratios of its sums; name: of the shift, else ""."""
+class ModelRecord:
+    """What an asset was from a time on: everything that turned its facts into numbers, as JSON."""
+
+    valid_from_ms: int
+    hash: str
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteRow:
+    """The bucket of a minute; model: the hash of the record that it was computed with, "" above assets."""
 
     start_ms: int
-    end_ms: int
-    name: str
-    values: dict[str, float | None]
-    reasons: dict[str, str]
-    coverage: float | None
-    factors: dict[str, str]
+    revision: int
     final: bool
-    revision: int | None
+    model: str
     sums: dict[str, int]
 
 
@@ -79,12 +83,12 @@ class KpiReader:
             " AND from_ms >= coalesce((SELECT max(from_ms) FROM segment WHERE asset = ?1 AND from_ms <= ?2), 0)"
             " ORDER BY from_ms"
         )
-        return [Segment(*row) for row in self._rows(sql, asset, from_ms, to_ms)]
+        return [Segment(*row) for row in self._read(sql, asset, from_ms, to_ms)]
 
     def energy_per_hour(self, asset: str, from_ms: int, to_ms: int) -> list[EnergyHour]:
         """kWh by time class for each hour that begins in the range."""
         sql = f"SELECT hour, {', '.join(_ENERGIES)} FROM hour WHERE asset = ? AND hour >= ? AND hour < ? ORDER BY hour"
-        found = self._rows(sql, asset, -(-from_ms // _HOUR_MS), -(-to_ms // _HOUR_MS))
+        found = self._read(sql, asset, -(-from_ms // _HOUR_MS), -(-to_ms // _HOUR_MS))
         names = [name.removeprefix("energy_") for name in _ENERGIES]
         return [
             EnergyHour(hour * _HOUR_MS, {name: mwh / 1e6 for name, mwh in zip(names, row, strict=True) if mwh})
@@ -94,44 +98,67 @@ class KpiReader:
     def kpis(self, owner: str, window: str, from_ms: int, to_ms: int) -> list[WindowKpis]:
         """KPIs of each window that begins in the range, factors applied now.
 
-        owner: an asset, `line/<line>` or `site/<site>`. window: minute, hour, shift or day. ValueError: another one.
+        owner: an asset, `line/<line>`, `area/<area>` or `site/<site>`. window: one of `WINDOWS`.
+        ValueError: another one.
         """
-        if window not in WINDOWS:
-            raise ValueError(f"no window {window!r}: {', '.join(WINDOWS)}")
-        head, at, step_ms = "from_ms, to_ms, ''", "from_ms", 1
-        if window == "minute":
-            head, at, step_ms = "minute * 60000, minute * 60000 + 60000, ''", "minute", 60_000
-        elif window == "shift":
-            head = "from_ms, to_ms, shift"
-        ends = (-(-from_ms // step_ms), -(-to_ms // step_ms))
+        return self.context(owner).answers(self._read, owner, window, from_ms, to_ms)
+
+    def context(self, owner: str) -> Context:
+        """What turns this owner's sums into KPIs."""
+        meta = {key: self.meta(key) for key in ("needs", "groups", "factors", "catalogue", "timezone")}
+        return Context.of(meta, self.final_ms(owner))
+
+    def models(self, asset: str) -> list[ModelRecord]:
+        """What the asset was and from when on, oldest first."""
+        sql = "SELECT valid_from_ms, hash, json FROM model WHERE asset = ? ORDER BY valid_from_ms"
+        return [ModelRecord(*row) for row in self._read(sql, asset)]
+
+    def texts(self, codes: Sequence[int]) -> dict[int, str]:
+        """The texts of state codes."""
+        marks = ",".join("?" * len(codes))
+        return dict(self._read(f"SELECT id, text FROM text WHERE id IN ({marks})", *codes))
+
+    def facts(self, owner: str, role: str, from_ms: int, to_ms: int) -> Series:
+        """The facts of a role in a range, with its neighbours on both sides."""
+        return self._asked(lambda db: Chunks(db).window(owner, role, from_ms, to_ms))
+
+    def minutes(self, owner: str, from_ms: int, to_ms: int) -> list[MinuteRow]:
+        """The stored minutes of a range that have anything in them, in order."""
         sql = (
-            f"SELECT {head}, revision, {COLUMNS} FROM {window} WHERE asset = ? AND {at} >= ? AND {at} < ? ORDER BY {at}"
+            f"SELECT minute, revision, final, model, {COLUMNS} FROM minute"
+            " WHERE asset = ? AND minute >= ? AND minute < ? ORDER BY minute"
         )
-        facts = _Context.read(self, owner)
-        return [facts.answer(*row) for row in self._rows(sql, owner, *ends)]
+        found = self._read(sql, owner, from_ms // 60_000, -(-to_ms // 60_000))
+        return [
+            MinuteRow(minute * 60_000, revision, bool(final), model, dict(zip(quantities, row, strict=True)))
+            for minute, revision, final, model, *row in found
+        ]
 
     def owners(self) -> list[str]:
         """Every asset, line and site with facts."""
-        return [owner for (owner,) in self._rows("SELECT owner FROM progress ORDER BY owner")]
+        return [owner for (owner,) in self._read("SELECT owner FROM progress ORDER BY owner")]
 
     def meta(self, key: str) -> str:
         """A value of `meta`, "" where there is none."""
-        found = self._rows("SELECT value FROM meta WHERE key = ?", key)
+        found = self._read("SELECT value FROM meta WHERE key = ?", key)
         return str(found[0][0]) if found else ""
 
     def final_ms(self, owner: str) -> int:
         """Before this an owner's minutes are final."""
-        found = self._rows("SELECT final_ms FROM progress WHERE owner = ?", owner)
+        found = self._read("SELECT final_ms FROM progress WHERE owner = ?", owner)
         return int(found[0][0]) if found else 0
 
     def closed_ms(self, owner: str) -> int:
         """Before this an owner's minutes are stored."""
-        found = self._rows("SELECT closed_ms FROM progress WHERE owner = ?", owner)
+        found = self._read("SELECT closed_ms FROM progress WHERE owner = ?", owner)
         return int(found[0][0]) if found else 0
 
-    def _rows(self, sql: str, *bindings: str | int) -> list[Any]:
+    def _read(self, sql: str, *bindings: str | int) -> list[Any]:
+        return self._asked(lambda db: db.execute(sql, bindings).fetchall())
+
+    def _asked(self, question: Callable[[apsw.Connection], T]) -> T:
         try:
-            return self._open().execute(sql, bindings).fetchall()
+            return question(self._open())
         except apsw.Error as exc:
             self.close()
             raise NoKpis(f"{self._path} cannot be read: {exc}") from exc
@@ -147,39 +174,3 @@ class KpiReader:
                 self.close()
                 raise NoKpis(f"{self._path} has another schema than {SCHEMA}: use the Lineside that wrote it")
         return self._connection
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """What turns an owner's sums into KPIs."""
-
-    factors: Factors
-    needs: Mapping[str, str]
-    timezone: ZoneInfo
-    final_ms: int
-
-    @staticmethod
-    def read(reader: KpiReader, owner: str) -> "_Context":
-        records = json.loads(reader.meta("factors") or "[]")
-        needs = json.loads(reader.meta("needs") or "{}").get(owner, {})
-        factors = Factors(tuple(FactorRecord.model_validate(record) for record in records))
-        return _Context(factors, needs, ZoneInfo(reader.meta("timezone") or "UTC"), reader.final_ms(owner))
-
-    def answer(self, start_ms: int, end_ms: int, name: str, revision: int | None, *row: int) -> WindowKpis:
-        sums = dict(zip(quantities, row, strict=True))
-        found: Kpis = kpis(sums, self._date(start_ms), self.factors, self.needs)
-        return WindowKpis(
-            start_ms,
-            end_ms,
-            name,
-            found.values,
-            found.reasons,
-            found.values.get("coverage"),
-            found.factors,
-            end_ms <= self.final_ms,
-            revision,
-            sums,
-        )
-
-    def _date(self, time_ms: int) -> date:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(self.timezone).date()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from gateway.kpi.catalogue.data_quality import DATA_QUALITY
@@ -47,21 +48,32 @@ class Catalogue:
 
     elements  time element → sum of quantities
     gate      how good the data must be
+    settings  what made it so, as text; "": nothing
     """
 
     rows: tuple[Row, ...]
     elements: Mapping[str, Terms]
     gate: Gate
+    settings: str = ""
     _windows: dict[str, tuple[frozenset[str], tuple[Row, ...]]] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
-    def of(known: Mapping[str, Terms], own: Sequence[Row] = (), gate: Gate = Gate()) -> "Catalogue":  # noqa: B008
+    def of(
+        known: Mapping[str, Terms],
+        own: Sequence[Row] = (),
+        gate: Gate = Gate(),
+        settings: str = "",  # noqa: B008
+    ) -> "Catalogue":
         """The catalogue under these time elements, with a site's own rows."""
-        return Catalogue((*(Row.of(kpi, known) for kpi in CATALOGUE), *own), known, gate)
+        return Catalogue((*(Row.of(kpi, known) for kpi in CATALOGUE), *own), known, gate, settings)
 
     def row(self, kpi: str) -> Row | None:
         """The row of a KPI by its id."""
-        return next((row for row in self.rows if row.kpi.id == kpi), None)
+        return self._by_id.get(kpi)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Row]:
+        return {row.kpi.id: row for row in self.rows}
 
     def of_window(self, window: str) -> tuple[frozenset[str], tuple[Row, ...]]:
         """The KPIs that a window has, and the rows that these take; "" stands for any range: all of them."""

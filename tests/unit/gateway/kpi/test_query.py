@@ -45,8 +45,8 @@ def test_shifts_have_their_name_and_an_open_window_no_revision(tmp_path: Path) -
     assert row.name in {"early", "late"}
     assert row.end_ms - row.start_ms == 12 * HOUR
     assert row.revision is None
-    with pytest.raises(ValueError, match="no window 'week'"):
-        reader.kpis("press", "week", 0, 1)
+    with pytest.raises(ValueError, match="no window 'year'"):
+        reader.kpis("press", "year", 0, 1)
     reader.close()
 
 

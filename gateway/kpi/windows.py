@@ -1,0 +1,199 @@
+"""Windows of kpi.db as KPIs: calendar windows from their tiers, products and orders from the slices of days."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from gateway.kpi.answer import Kpis, Rules
+from gateway.kpi.buckets import quantities
+from gateway.kpi.catalogue import Status, combine
+from gateway.kpi.factors import Factors
+from gateway.kpi.settings import parse_settings
+from gateway.kpi.store import COLUMNS
+
+Read = Callable[..., list[Any]]
+"""SQL and its bindings → rows."""
+CALENDAR: Final = ("minute", "hour", "shift", "day", "week", "month")
+RUNS: Final = {"product": "product", "order": "order_id"}
+"""Windows that are no stretch of the calendar → the column of the slices that names them."""
+WINDOWS: Final = (*CALENDAR, *RUNS)
+_SUMS: Final = ", ".join(f"sum({name}) AS {name}" for name in quantities)
+_LONG: Final = {"week": ("monday", "date({}, '-6 days', 'weekday 1')"), "month": ("month", "substr({}, 1, 7)")}
+_LONGEST_MS: Final = 32 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKpis:
+    """KPIs of one window, ratios of its sums; name: of the shift, product or order, else "".
+
+    methods, flags, status  see `Kpis`
+    """
+
+    start_ms: int
+    end_ms: int
+    name: str
+    values: dict[str, float | None]
+    reasons: dict[str, str]
+    coverage: float | None
+    factors: dict[str, str]
+    methods: dict[str, str]
+    flags: dict[str, tuple[str, ...]]
+    status: Status
+    final: bool
+    revision: int | None
+    sums: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The sums of one window."""
+
+    start_ms: int
+    end_ms: int
+    name: str
+    revision: int | None
+    sums: dict[str, int]
+
+    @staticmethod
+    def of(start_ms: int, end_ms: int, name: str, revision: int | None, *row: int) -> "Sums":
+        """From a row of a tier."""
+        return Sums(start_ms, end_ms, name, revision, dict(zip(quantities, row, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What turns an owner's sums into KPIs, as the engine left it in kpi.db.
+
+    groups  line, area or site → its `members`, and `constraint` and `last` of a serial line
+    """
+
+    rules: Rules
+    groups: Mapping[str, Mapping[str, Any]]
+    timezone: ZoneInfo
+    final_ms: int
+
+    @staticmethod
+    def of(meta: Mapping[str, str], final_ms: int) -> "Context":
+        """From the values of the table `meta`."""
+        rules = Rules(
+            Factors.parse(meta["factors"]),
+            json.loads(meta["needs"] or "{}"),
+            parse_settings(meta["catalogue"]).catalogue(),
+        )
+        return Context(rules, json.loads(meta["groups"] or "{}"), ZoneInfo(meta["timezone"] or "UTC"), final_ms)
+
+    def answers(self, read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> list[WindowKpis]:
+        """KPIs of each window that begins in the range; of products and orders those that ran in it.
+
+        ValueError: there is no such window.
+        """
+        if window not in WINDOWS:
+            raise ValueError(f"no window {window!r}: {', '.join(WINDOWS)}")
+        rows = self.sums(read, owner, window, from_ms, to_ms)
+        steps = self._steps(read, owner, window, from_ms, to_ms)
+        return [self._answer(owner, window, row, steps.get(row.start_ms, ())) for row in rows]
+
+    def sums(self, read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> list[Sums]:
+        """The sums behind `answers`."""
+        if window in RUNS:
+            return sorted(self._runs(read, owner, window, from_ms, to_ms).values(), key=lambda run: run.start_ms)
+        return list(calendar_sums(read, owner, window, from_ms, to_ms))
+
+    def day_of(self, time_ms: int) -> date:
+        """The local date of a moment, by which factors are looked up."""
+        return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(self.timezone).date()
+
+    def _steps(
+        self, read: Read, owner: str, window: str, from_ms: int, to_ms: int
+    ) -> dict[int, list[Mapping[str, int]]]:
+        """start → sums of each asset of a serial line, for KPIs that are products over them."""
+        group = self.groups.get(owner, {})
+        if not group.get("constraint") or window in RUNS or self.rules.needs.get(owner, {}).get("first_pass_yield"):
+            return {}
+        found: dict[int, list[Mapping[str, int]]] = {}
+        for member in group["members"]:
+            for row in calendar_sums(read, member, window, from_ms, to_ms):
+                found.setdefault(row.start_ms, []).append(row.sums)
+        return found
+
+    def _runs(self, read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> dict[str, Sums]:
+        """Name → sums of the products or orders that ran in a range; an order is taken whole."""
+        group = self.groups.get(owner)
+        if group is None:
+            return {row.name: row for row in run_sums(read, owner, window, from_ms, to_ms)}
+        parts = {member: self._runs(read, member, window, from_ms, to_ms) for member in group["members"]}
+        names = dict.fromkeys(name for runs in parts.values() for name in runs)
+        return {name: _together(group, {m: runs[name] for m, runs in parts.items() if name in runs}) for name in names}
+
+    def _answer(self, owner: str, window: str, row: Sums, steps: Sequence[Mapping[str, int]]) -> WindowKpis:
+        shown = "" if window in RUNS else window
+        found: Kpis = self.rules.kpis(owner, row.sums, self.day_of(row.start_ms), shown, steps)
+        return WindowKpis(
+            row.start_ms,
+            row.end_ms,
+            row.name,
+            found.values,
+            found.reasons,
+            found.values.get("coverage"),
+            found.factors,
+            found.methods,
+            found.flags,
+            found.status,
+            row.end_ms <= self.final_ms,
+            row.revision,
+            row.sums,
+        )
+
+
+def calendar_sums(read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> Iterator[Sums]:
+    """The windows of a tier that begin in a range."""
+    if window in _LONG:
+        return (Sums.of(*row) for row in _sums_of_days(read, owner, window, from_ms, to_ms))
+    head, at, step_ms = "from_ms, to_ms, ''", "from_ms", 1
+    if window == "minute":
+        head, at, step_ms = "minute * 60000, minute * 60000 + 60000, ''", "minute", 60_000
+    elif window == "shift":
+        head = "from_ms, to_ms, shift"
+    ends = (-(-from_ms // step_ms), -(-to_ms // step_ms))
+    sql = f"SELECT {head}, revision, {COLUMNS} FROM {window} WHERE asset = ? AND {at} >= ? AND {at} < ? ORDER BY {at}"
+    return (Sums.of(*row) for row in read(sql, owner, *ends))
+
+
+def _sums_of_days(read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> list[Any]:
+    """Weeks or months from their days, so that the one which is still open is there as well."""
+    key, of_date = _LONG[window]
+    names = ", ".join(f"d.{name}" for name in quantities)
+    sql = (
+        f"SELECT coalesce(w.from_ms, d.from_ms) AS start, coalesce(w.to_ms, d.to_ms), '', w.revision, {names} FROM ("
+        f" SELECT {of_date.format('business_date')} AS name, min(from_ms) AS from_ms, max(to_ms) AS to_ms, {_SUMS}"
+        "  FROM day WHERE asset = ?1 AND from_ms >= ?2 - ?4 AND from_ms < ?3 + ?4 GROUP BY name"
+        f") d LEFT JOIN {window} w ON w.asset = ?1 AND w.{key} = d.name"
+        " WHERE start >= ?2 AND start < ?3 ORDER BY start"
+    )
+    return read(sql, owner, from_ms, to_ms, _LONGEST_MS)
+
+
+def run_sums(read: Read, asset: str, window: str, from_ms: int, to_ms: int) -> Iterator[Sums]:
+    """The products of an asset on the business days that a range touches, or the orders that ran in it, whole."""
+    column = RUNS[window]
+    inside = "asset = ?1 AND last_ms > ?2 AND first_ms < ?3"
+    where = (
+        inside if window == "product" else f"asset = ?1 AND {column} IN (SELECT {column} FROM slice_day WHERE {inside})"
+    )
+    sql = (
+        f"SELECT min(first_ms), max(last_ms), {column}, NULL, {_SUMS} FROM slice_day"
+        f" WHERE {where} AND {column} != '' GROUP BY {column}"
+    )
+    return (Sums.of(*row) for row in read(sql, asset, from_ms, to_ms))
+
+
+def _together(group: Mapping[str, Any], parts: Mapping[str, Sums]) -> Sums:
+    """One product or order of several owners."""
+    sums = {name: part.sums for name, part in parts.items()}
+    limit, last = (sums.get(group.get(role, ""), {}) for role in ("constraint", "last"))
+    whole = combine(list(sums.values()), limit, last) if group.get("constraint") else combine(list(sums.values()))
+    every = list(parts.values())
+    return Sums(min(p.start_ms for p in every), max(p.end_ms for p in every), every[0].name, None, whole)
