@@ -18,7 +18,7 @@ from gateway.child import run_board
 from gateway.clock import SystemClock
 from gateway.config import Config, build, models
 from gateway.control import NAME as CONTROL
-from gateway.control import Control
+from gateway.control import Control, Refused
 from gateway.desk import Desk
 from gateway.flow import Link, Presence, deliver, follow, ingest, prove_life
 from gateway.health import Health
@@ -28,7 +28,7 @@ from gateway.kpi.closing import Limits
 from gateway.kpi.engine import Engine
 from gateway.kpi.entries import entry_tag
 from gateway.model import session
-from gateway.ports import Clock, Consumer
+from gateway.ports import Clock, Consumer, Unusable
 
 _log = logging.getLogger("lineside.app")
 _CATCH_UP_S = 2.0
@@ -99,16 +99,22 @@ async def headless(config: Config) -> AsyncIterator[Gateway]:
 
     JournalInUse: a gateway runs. JournalError, OSError: a file cannot be used.
     """
+    refusal: Refused | Unusable | None = None
     async with AsyncExitStack() as stack:
         gateway = await open_gateway(config, SystemClock(), stack)
         async with asyncio.TaskGroup() as tasks:
             start_core(gateway, tasks)
-            yield gateway
+            try:
+                yield gateway
+            except (Refused, Unusable) as exc:
+                refusal = exc  # for the user: it must not end the tasks, nor come as one of a group
             await gateway.stop_sources()
             await gateway.caught_up("kpi")
             await gateway.engine.flush()
             for task in gateway.other_tasks:
                 task.cancel()
+    if refusal:
+        raise refusal
 
 
 async def open_gateway(config: Config, clock: Clock, stack: AsyncExitStack, socket: Path | None = None) -> Gateway:
@@ -165,6 +171,7 @@ def _open_engine(config: Config, journal: SqliteJournal, clock: Clock) -> Engine
             facts_ms=round(keep.facts * 1000),
             minutes_ms=round(keep.minutes * 1000),
         ),
+        catalogue=config.catalogue,
         constraints={
             name: line.constraint for name, line in root.lines.items() if line.flow == "serial" and line.constraint
         },

@@ -4,12 +4,9 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal, TypeVar
-
-from pydantic import Field, ValidationError
+from typing import Any, Final
 
 from gateway.control import Refused, Reply
-from gateway.fields import Section
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.bookable import Bookable
 from gateway.kpi.engine import Engine
@@ -18,73 +15,10 @@ from gateway.kpi.entrybook import Booked
 from gateway.kpi.facts import FOREVER_MS
 from gateway.model import Batch, BatchBuilder, TagTable
 from gateway.ports import Clock
+from gateway.requests import Book, Correct, Draft, Listed, Ping, Recompute, Withdraw, parsed
 
 _PATIENCE_S: Final = 30.0
-_MOST: Final = 5000
 _HOUR_MS: Final = 3_600_000
-Moment = Annotated[int, Field(ge=-(2**52), le=2**52)]
-M = TypeVar("M", bound=Section)
-
-
-class Draft(Section):
-    """An entry as it is asked for. from: ms since 1970; id: "" for a new one; new: a reading that nobody recorded."""
-
-    asset: str
-    kind: str
-    from_: Moment = Field(alias="from")
-    to: Moment | None = None
-    value: float | str
-    role: str = ""
-    seq: int = Field(0, ge=0, lt=1_000_000)
-    id: str = ""
-    note: str = ""
-    new: bool = False
-
-
-class Book(Section):
-    """mode: `new` refuses an id that is booked already, `import` skips what it says already and corrects the rest."""
-
-    op: Literal["book"]
-    drafts: list[Draft] = Field(max_length=_MOST)
-    by: str = ""
-    mode: Literal["new", "import"] = "new"
-    dry: bool = False
-
-
-class Correct(Section):
-    """Changes what is given of an entry."""
-
-    op: Literal["correct"]
-    id: str
-    from_: Moment | None = Field(None, alias="from")
-    to: Moment | None = None
-    value: float | str | None = None
-    note: str | None = None
-    by: str = ""
-
-
-class Withdraw(Section):
-    """Takes an entry back."""
-
-    op: Literal["withdraw"]
-    id: str
-    by: str = ""
-
-
-class Listed(Section):
-    """The newest revisions of entries that touch a range."""
-
-    op: Literal["list"]
-    asset: str = ""
-    from_: Moment = Field(alias="from")
-    to: Moment
-    limit: int = Field(200, ge=1, le=_MOST)
-
-
-class Ping(Section):
-    """Whether somebody is there."""
-
-    op: Literal["ping"]
 
 
 class Desk:
@@ -108,6 +42,7 @@ class Desk:
             "correct": self._correct,
             "withdraw": self._withdraw,
             "list": self._list,
+            "recompute": self._recompute,
         }
 
     def books_with(self, submit: Callable[[Batch], Awaitable[None]]) -> None:
@@ -123,11 +58,11 @@ class Desk:
             return await op(request)
 
     async def _ping(self, request: Mapping[str, Any]) -> Reply:
-        _parsed(Ping, request)
+        parsed(Ping, request)
         return {"assets": list(self._models)}
 
     async def _book(self, request: Mapping[str, Any]) -> Reply:
-        wanted = _parsed(Book, request)
+        wanted = parsed(Book, request)
         await self._engine_is_here()
         entries = [self._drafted(draft, wanted.by) for draft in wanted.drafts]
         known = await self._engine.entries_of([entry.id for _, entry in entries])
@@ -153,7 +88,7 @@ class Desk:
         return {"ids": [entry.id for _, entry in entries], "booked": len(new), "known": len(entries) - len(new)}
 
     async def _correct(self, request: Mapping[str, Any]) -> Reply:
-        wanted = _parsed(Correct, request)
+        wanted = parsed(Correct, request)
         asset, before = await self._found(wanted.id)
         value = None if wanted.value is None else _like(before.value, wanted.value)
         fields = {"from_ms": wanted.from_, "to_ms": wanted.to, "value": value, "note": wanted.note}
@@ -171,7 +106,7 @@ class Desk:
         return {"asset": asset, "entry": dump(now)}
 
     async def _withdraw(self, request: Mapping[str, Any]) -> Reply:
-        wanted = _parsed(Withdraw, request)
+        wanted = parsed(Withdraw, request)
         asset, before = await self._found(wanted.id)
         if not before.usable:
             raise Refused(f"{wanted.id} is withdrawn already")
@@ -182,12 +117,25 @@ class Desk:
         return {"asset": asset, "entry": dump(now)}
 
     async def _list(self, request: Mapping[str, Any]) -> Reply:
-        wanted = _parsed(Listed, request)
+        wanted = parsed(Listed, request)
         self._must_exist([wanted.asset] if wanted.asset else [])
         await self._engine_is_here()
         found = await self._engine.entries_between(wanted.asset, wanted.from_, wanted.to, wanted.limit + 1)
         rows = [[asset, dump(entry)] for asset, entry in found[: wanted.limit]]
         return {"entries": rows, "more": len(found) > wanted.limit}
+
+    async def _recompute(self, request: Mapping[str, Any]) -> Reply:
+        wanted = parsed(Recompute, request)
+        self._must_exist(wanted.assets)
+        if wanted.to <= wanted.from_:
+            raise Refused("the range ends before it begins")
+        await self._engine_is_here()
+        assets, span = wanted.assets or list(self._models), (wanted.from_, wanted.to)
+        try:
+            done = await self._engine.recompute(assets, span, current=wanted.model == "current", by=wanted.by)
+        except ValueError as exc:
+            raise Refused(str(exc)) from exc
+        return {"minutes": done.minutes, "changed": done.changed}
 
     # inside ---------------------------------------------------------------------------------------------------------
 
@@ -261,15 +209,6 @@ def _like(before: float | str, value: float | str) -> float | str:
         return float(value)
     except ValueError as exc:
         raise Refused(f"{value!r} is no number") from exc
-
-
-def _parsed(model: type[M], request: Mapping[str, Any]) -> M:
-    try:
-        return model.model_validate(request)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Refused(f"{place}: {first['msg']}") from exc
 
 
 def _against(known: Booked | None, asset: str, entry: Entry, mode: str) -> Entry | None:

@@ -65,7 +65,7 @@ def add(
         draft = _drafter(checked).draft(row | {"note": note or ""})
     except ValueError as exc:
         raise Unusable(str(exc)) from exc
-    request = {"op": "book", "drafts": [draft | {"new": new}], "by": by or _user()}
+    request = {"op": "book", "drafts": [draft | {"new": new}], "by": by or user()}
     reply = _run(_ask(checked, request))
     typer.echo(f"{reply['ids'][0]}: " + ("booked" if reply["booked"] else "is booked already, just so"))
 
@@ -90,14 +90,14 @@ def correct(
     changes = moments | {name: text for name, text in (("value", value), ("note", note)) if text is not None}
     if not changes:
         raise typer.BadParameter("nothing to change: write --value, --from, --to or --note", param_hint="--value")
-    reply = _run(_ask(checked, {"op": "correct", "id": entry_id, "by": by or _user(), **changes}))
+    reply = _run(_ask(checked, {"op": "correct", "id": entry_id, "by": by or user(), **changes}))
     typer.echo(f"{entry_id}: corrected, revision {load_entry(reply['entry']).revision}")
 
 
 @app.command()
 def withdraw(config: ConfigPath, entry_id: Annotated[str, typer.Argument(metavar="ID")], by: By = "") -> None:
     """Take an entry back; it stays on record. The reading that it corrected counts as bad from then on."""
-    reply = _run(_ask(load(config), {"op": "withdraw", "id": entry_id, "by": by or _user()}))
+    reply = _run(_ask(load(config), {"op": "withdraw", "id": entry_id, "by": by or user()}))
     typer.echo(f"{entry_id}: withdrawn, revision {load_entry(reply['entry']).revision}")
 
 
@@ -110,7 +110,7 @@ def import_file(
     """Book every row of a CSV file, or nothing if a row is wrong. The same file again changes nothing."""
     checked = load(config)
     drafts = read_drafts(file, _drafter(checked))
-    booked, known = _run(_import(checked, file, drafts, by or _user()))
+    booked, known = _run(_import(checked, file, drafts, by or user()))
     typer.echo(f"{file}: {booked} booked, {known} were booked before")
 
 
@@ -143,7 +143,8 @@ def _drafter(config: Config) -> Drafter:
     return Drafter(known, ZoneInfo(config.root.timezone), time.time_ns() // 1_000_000)
 
 
-def _user() -> str:
+def user() -> str:
+    """Who is at the keyboard, as far as the system knows."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

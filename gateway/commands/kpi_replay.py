@@ -1,0 +1,155 @@
+"""`lineside kpi recompute | replay | audit`: numbers once more, and what changed them."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gateway.asking import asking
+from gateway.commands.fact import user
+from gateway.config import Config, load
+from gateway.control import Refused, Reply
+from gateway.kpi.bookable import close
+from gateway.kpi.reading import AuditRecord, audit_records, reading
+from gateway.kpi.replay import Difference, assets_of, replay
+from gateway.moment import parse_moment, show_moment
+from gateway.ports import Unusable
+
+_SHOWN = 50
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
+From = Annotated[
+    str, typer.Argument(metavar="FROM", help="Where it begins: 2026-11-22, 2026-11-22T06:00, or 06:00 today")
+]
+To = Annotated[str, typer.Argument(metavar="TO", help="Where it ends")]
+Assets = Annotated[list[str] | None, typer.Option("--asset", help="Only this one; may be given more than once")]
+
+
+class Model(StrEnum):
+    """Which models compute: those of the config now, or those recorded for the time."""
+
+    CURRENT = "current"
+    RECORDED = "recorded"
+
+
+def recompute(
+    config: ConfigPath,
+    from_: From,
+    to: To,
+    model: Annotated[Model, typer.Option(help="The config of today, or what was recorded for that time")],
+    asset: Assets = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who wants it; not given: the user of this session")
+    ] = "",
+) -> None:
+    """Compute stored minutes again and publish what changes, as revisions. It is noted in the audit records."""
+    checked = load(config)
+    start, end = _span(checked, from_, to)
+    request = {"op": "recompute", "assets": asset or [], "from": start, "to": end, "model": model, "by": by or user()}
+    reply = asyncio.run(_ask(checked, request))
+    typer.echo(f"{reply['minutes']} minutes computed again, {reply['changed']} of them changed")
+
+
+def replay_range(config: ConfigPath, from_: From, to: To, asset: Assets = None) -> None:
+    """Compute a range once more from the recorded facts, and compare bit by bit; exit 1 where anything differs."""
+    checked = load(config)
+    start, end = _span(checked, from_, to)
+    zone = ZoneInfo(checked.root.timezone)
+    minutes = 0
+    differences: list[Difference] = []
+    with reading(checked.data_file("kpi.db")) as db:
+        known = assets_of(db)
+        for name in asset or []:
+            if name not in known:
+                raise Unusable(f"no asset {name!r} in kpi.db{close(name, known)}")
+        for name in asset or known:
+            for piece in replay(db, name, start, end):
+                minutes += piece.minutes
+                differences += piece.differences
+                if piece.left_out:
+                    where = f"{show_moment(piece.from_ms, zone)} to {show_moment(piece.to_ms, zone)}"
+                    typer.echo(f"{name}: {where} {piece.left_out}: not compared")
+    if differences:
+        _console().print(_differences(differences[:_SHOWN], zone))
+        if len(differences) > _SHOWN:
+            typer.echo(f"… and {len(differences) - _SHOWN} more")
+    typer.echo(f"{minutes} minutes compared, {len(differences)} numbers differ")
+    sys.exit(bool(differences))
+
+
+def audit(
+    config: ConfigPath,
+    owner: Annotated[list[str] | None, typer.Option(help="Only of this asset, line/NAME or site/NAME")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts")] = False,
+) -> None:
+    """Show what changed closed shifts and days, and what was computed again: the newest first."""
+    checked = load(config)
+    with reading(checked.data_file("kpi.db")) as db:
+        found = audit_records(db, owner or [], limit)
+    if as_json:
+        rows = [{"at_ms": r.at_ms, "kind": r.kind, "owner": r.owner, "by": r.by, **r.detail} for r in found]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    _console().print(_records(found, ZoneInfo(checked.root.timezone)) if found else "nothing changed closed numbers")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the group `kpi`."""
+    app.command("recompute")(recompute)
+    app.command("replay")(replay_range)
+    app.command("audit")(audit)
+
+
+def _span(config: Config, from_: str, to: str) -> tuple[int, int]:
+    zone, now_ms = ZoneInfo(config.root.timezone), time.time_ns() // 1_000_000
+    try:
+        start, end = parse_moment(from_, zone, now_ms), parse_moment(to, zone, now_ms)
+    except ValueError as exc:
+        raise Unusable(str(exc)) from exc
+    if end <= start:
+        raise Unusable(f"{to} is not after {from_}")
+    return start, end
+
+
+async def _ask(config: Config, request: dict[str, object]) -> Reply:
+    async with asking(config) as ask:
+        try:
+            return await ask(request)
+        except Refused as exc:
+            raise Unusable(str(exc)) from exc
+
+
+def _differences(found: Sequence[Difference], zone: ZoneInfo) -> Table:
+    table = Table()
+    for column in ("asset", "minute", "product", "order", "quantity", "stored", "from facts"):
+        table.add_column(column, justify="right" if column in ("stored", "from facts") else "left")
+    for one in found:
+        cells = (one.asset, show_moment(one.minute * 60_000, zone), one.product or "", one.order or "", one.quantity)
+        table.add_row(*map(Text, cells), f"{one.stored}", f"{one.computed}")
+    return table
+
+
+def _records(found: Sequence[AuditRecord], zone: ZoneInfo) -> Table:
+    table = Table()
+    for column in ("at", "what", "of", "by", "detail"):
+        table.add_column(column)
+    for one in found:
+        times = {key: show_moment(value, zone) for key, value in one.detail.items() if key in ("from_ms", "to_ms")}
+        detail = {key.removesuffix("_ms"): value for key, value in (one.detail | times).items()}
+        text = ", ".join(f"{key} {value}" for key, value in detail.items())
+        table.add_row(*map(Text, (show_moment(one.at_ms, zone), one.kind, one.owner, one.by, text)))
+    return table
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
