@@ -1,42 +1,64 @@
-"""True KPIs from the ledger alone; all time is planned time, and nothing here is shared with the gateway."""
+"""True KPIs from the ledger alone; nothing here is shared with the gateway."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict, TypeVar
 
 from simulators.ledger import WATT_MS_PER_WH, Ledger, MachineLedger, State
 
+Label = TypeVar("Label")
+ML_MS_PER_M3 = 60_000 * 1_000_000
+"""A flow of 1 mL/min for so many milliseconds is a cubic metre."""
+
 
 class Counts(NamedTuple):
-    """Parts completed in a span of time."""
+    """Parts completed in a span of time; total = good + scrap + rework."""
 
     total: int
     good: int
     scrap: int
+    rework: int = 0
 
 
 class Truth(TypedDict):
-    """What a machine truly did in a window; a ratio without a denominator is None."""
+    """What a machine truly did in a window; a ratio without a denominator is None.
+
+    Times in s: `planned_s` as its calendar has it, `producing_s` of that, `state_s` of the whole window. Energy in kWh,
+    volumes in m3, CO2e in kg, all of the whole window. `entries` says how often each state began.
+    """
 
     planned_s: float
     producing_s: float
     state_s: dict[str, float]
+    planned_state_s: dict[str, float]
+    entries: dict[str, int]
     state_changes: int
     total: int
     good: int
     scrap: int
+    rework: int
+    by_product: dict[str, Counts]
+    by_order: dict[str, Counts]
     availability: float | None
     performance: float | None
     quality_rate: float | None
     oee: float | None
     energy_kwh: float
+    state_kwh: dict[str, float]
+    volumes_m3: dict[str, float]
     sec_kwh_per_part: float | None
     co2e_kg: float
     carbon_intensity: float | None
 
 
 def truth(
-    ledger: Ledger, machine: str, from_ms: int, to_ms: int, ideal_cycle_s: float, grid_factor_kg_per_kwh: float
+    ledger: Ledger,
+    machine: str,
+    from_ms: int,
+    to_ms: int,
+    ideal_cycle_s: float | None = None,
+    grid_factor_kg_per_kwh: float = 0.0,
 ) -> Truth:
     """The true KPIs of one machine in one window.
 
@@ -44,35 +66,44 @@ def truth(
         ledger: the plant's ledger; it must cover the window.
         machine: the machine's name in the ledger.
         from_ms, to_ms: the window in epoch ms; parts and state changes count in (from, to].
-        ideal_cycle_s: ideal cycle time in s per part.
+        ideal_cycle_s: ideal cycle time in s per part; None takes the ledger's own, by product.
         grid_factor_kg_per_kwh: emission factor of the electricity in kg CO2e per kWh.
 
     Returns:
-        Times in s, counts, energy in kWh, `sec_kwh_per_part` in kWh per good part, CO2e in kg and `carbon_intensity`
-        in kg CO2e per good part; availability = producing / planned, performance = ideal · total / producing,
-        quality rate = good / total, OEE = ideal · good / planned (ISO 22400-2 KPIs 8, 9, 10 and 6).
+        Times, counts, energy; `sec_kwh_per_part` in kWh per good part, `carbon_intensity` in kg CO2e per good part;
+        availability = producing / planned, performance = ideal · total / producing, quality rate = good / total,
+        OEE = ideal · good / planned (ISO 22400-2 KPIs 8, 9, 10 and 6), where ideal · parts is summed over products.
 
     Raises:
         KeyError: no such machine. ValueError: the ledger does not cover the window.
     """
-    counts = counts_between(ledger, machine, from_ms, to_ms)
+    book = _book(ledger, machine, from_ms, to_ms)
+    counts, by_product = _counts(book, from_ms, to_ms), _by(book, book.product_ms, book.products, from_ms, to_ms)
+    ideal = {name: book.ideal_s.get(name, 0.0) if ideal_cycle_s is None else ideal_cycle_s for name in by_product}
+    ideal_s = sum(ideal[product] * made.total for product, made in by_product.items())
+    ideal_good_s = sum(ideal[product] * made.good for product, made in by_product.items())
+    planned = _planned(book, from_ms, to_ms)
+    planned_s, planned_state_s = sum(end - begin for begin, end in planned) / 1000, _state_s(book, planned)
+    producing_s = planned_state_s["EXECUTE"]
     energy_kwh = energy_kwh_between(ledger, machine, from_ms, to_ms)
-    state_s = _time_per_state(ledger.machines[machine], from_ms, to_ms)
-    planned_s, producing_s = (to_ms - from_ms) / 1000, state_s["EXECUTE"]
     co2e_kg = energy_kwh * grid_factor_kg_per_kwh
     return {
         "planned_s": planned_s,
         "producing_s": producing_s,
-        "state_s": state_s,
+        "state_s": _state_s(book, [(from_ms, to_ms)]),
+        "planned_state_s": planned_state_s,
+        "entries": _entries(book, from_ms, to_ms),
         "state_changes": state_changes_between(ledger, machine, from_ms, to_ms),
-        "total": counts.total,
-        "good": counts.good,
-        "scrap": counts.scrap,
+        **counts._asdict(),  # type: ignore[typeddict-item]
+        "by_product": by_product,
+        "by_order": _by(book, book.order_ms, book.orders, from_ms, to_ms),
         "availability": _ratio(producing_s, planned_s),
-        "performance": _ratio(ideal_cycle_s * counts.total, producing_s),
+        "performance": _ratio(ideal_s, producing_s),
         "quality_rate": _ratio(counts.good, counts.total),
-        "oee": _ratio(ideal_cycle_s * counts.good, planned_s),
+        "oee": _ratio(ideal_good_s, planned_s),
         "energy_kwh": energy_kwh,
+        "state_kwh": _state_kwh(book, from_ms, to_ms),
+        "volumes_m3": {name: flow.between(from_ms, to_ms) / ML_MS_PER_M3 for name, flow in book.flows.items()},
         "sec_kwh_per_part": _ratio(energy_kwh, counts.good),
         "co2e_kg": co2e_kg,
         "carbon_intensity": _ratio(co2e_kg, counts.good),
@@ -81,39 +112,99 @@ def truth(
 
 def counts_between(ledger: Ledger, machine: str, from_ms: int, to_ms: int) -> Counts:
     """The parts completed in (from, to]."""
-    book = _book(ledger, machine, from_ms, to_ms)
-    first, last = bisect_right(book.part_ms, from_ms), bisect_right(book.part_ms, to_ms)
-    good = sum(book.part_good[first:last])
-    return Counts(last - first, good, last - first - good)
+    return _counts(_book(ledger, machine, from_ms, to_ms), from_ms, to_ms)
 
 
 def energy_kwh_between(ledger: Ledger, machine: str, from_ms: int, to_ms: int) -> float:
     """The energy in kWh used from `from_ms` to `to_ms`."""
-    book = _book(ledger, machine, from_ms, to_ms)
-    return (book.watt_ms_at(to_ms) - book.watt_ms_at(from_ms)) / (1000 * WATT_MS_PER_WH)
+    return _kwh(_book(ledger, machine, from_ms, to_ms).power.between(from_ms, to_ms))
 
 
 def state_changes_between(ledger: Ledger, machine: str, from_ms: int, to_ms: int) -> int:
     """How often the state changed in (from, to]."""
-    book = _book(ledger, machine, from_ms, to_ms)
-    return bisect_right(book.state_ms, to_ms) - bisect_right(book.state_ms, from_ms)
+    return sum(_entries(_book(ledger, machine, from_ms, to_ms), from_ms, to_ms).values())
+
+
+def meter_between(ledger: Ledger, meter: str, from_ms: int, to_ms: int) -> float:
+    """What a meter counts from `from_ms` to `to_ms`, with its own error: kWh, or m3 of another carrier."""
+    if not ledger.covers(from_ms, to_ms):
+        raise _uncovered(ledger, from_ms, to_ms)
+    counted = ledger.meter_sum(meter, to_ms) - ledger.meter_sum(meter, from_ms)
+    return _kwh(counted) if ledger.meters[meter].carrier == "electricity" else counted / ML_MS_PER_M3
+
+
+def spans(
+    times: Sequence[int], labels: Sequence[Label], from_ms: int, to_ms: int
+) -> Iterator[tuple[Label, tuple[int, int]]]:
+    """Which label holds in which part of a window; nothing before the first one."""
+    first = max(0, bisect_right(times, from_ms) - 1)
+    last = bisect_left(times, to_ms)
+    edges = [max(from_ms, begin) for begin in times[first:last]] + [to_ms]
+    yield from zip(labels[first:last], pairwise(edges), strict=True)
 
 
 def _book(ledger: Ledger, machine: str, from_ms: int, to_ms: int) -> MachineLedger:
     if not ledger.covers(from_ms, to_ms):
-        raise ValueError(
-            f"the ledger does not cover {from_ms} to {to_ms}: it knows {ledger.start_ms} to {ledger.until_ms}"
-        )
+        raise _uncovered(ledger, from_ms, to_ms)
     return ledger.machines[machine]
 
 
-def _time_per_state(book: MachineLedger, from_ms: int, to_ms: int) -> dict[str, float]:
-    first, last = bisect_right(book.state_ms, from_ms), bisect_right(book.state_ms, to_ms)
-    edges = [from_ms, *book.state_ms[first:last], to_ms]
+def _uncovered(ledger: Ledger, from_ms: int, to_ms: int) -> ValueError:
+    return ValueError(
+        f"the ledger does not cover {from_ms} to {to_ms}: it knows {ledger.start_ms} to {ledger.until_ms}"
+    )
+
+
+def _counts(book: MachineLedger, from_ms: int, to_ms: int) -> Counts:
+    before, after = book.counts_at(from_ms), book.counts_at(to_ms)
+    total, good, rework = (late - early for early, late in zip(before, after, strict=True))
+    return Counts(total, good, total - good - rework, rework)
+
+
+def _by(
+    book: MachineLedger, times: Sequence[int], labels: Sequence[str], from_ms: int, to_ms: int
+) -> dict[str, Counts]:
+    """Parts by product or order; "" where there is none. A part never shares a millisecond with a change."""
+    edges = [from_ms, *(at_ms for at_ms in times if from_ms < at_ms <= to_ms), to_ms]
+    made: dict[str, Counts] = {}
+    for begin_ms, end_ms in pairwise(edges):
+        index = bisect_right(times, begin_ms) - 1
+        label = labels[index] if index >= 0 else ""
+        counts = _counts(book, begin_ms, end_ms)
+        if counts.total:
+            made[label] = Counts(*map(sum, zip(made.get(label, Counts(0, 0, 0)), counts, strict=True)))
+    return made
+
+
+def _planned(book: MachineLedger, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    """The planned time of a window; a book without a plan plans all time."""
+    if not book.planned_ms:
+        return [(from_ms, to_ms)]
+    return [span for planned, span in spans(book.planned_ms, book.planned, from_ms, to_ms) if planned]
+
+
+def _state_s(book: MachineLedger, windows: Sequence[tuple[int, int]]) -> dict[str, float]:
     spent_ms = dict.fromkeys(State, 0)
-    for state, (begin, end) in zip(book.states[first - 1 : last], pairwise(edges), strict=True):
-        spent_ms[state] += end - begin
+    for window in windows:
+        for state, (begin, end) in spans(book.state_ms, book.states, *window):
+            spent_ms[state] += end - begin
     return {state.name: spent / 1000 for state, spent in spent_ms.items()}
+
+
+def _state_kwh(book: MachineLedger, from_ms: int, to_ms: int) -> dict[str, float]:
+    used = dict.fromkeys(State, 0)
+    for state, (begin, end) in spans(book.state_ms, book.states, from_ms, to_ms):
+        used[state] += book.power.between(begin, end)
+    return {state.name: _kwh(watt_ms) for state, watt_ms in used.items()}
+
+
+def _entries(book: MachineLedger, from_ms: int, to_ms: int) -> dict[str, int]:
+    entered = book.states[bisect_right(book.state_ms, from_ms) : bisect_right(book.state_ms, to_ms)]
+    return {state.name: entered.count(state) for state in State}
+
+
+def _kwh(watt_ms: int) -> float:
+    return watt_ms / (1000 * WATT_MS_PER_WH)
 
 
 def _ratio(numerator: float, denominator: float) -> float | None:

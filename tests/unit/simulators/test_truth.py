@@ -78,8 +78,8 @@ def test_a_ratio_without_denominator_has_no_value() -> None:
 def test_parts_and_changes_count_in_the_window_that_ends_with_them() -> None:
     ledger, from_ms, _ = shift([(State.EXECUTE, 2), (State.IDLE, 1)], 2, 1)
     made_ms, changed_ms = from_ms + MINUTE, from_ms + 2 * MINUTE
-    assert counts_between(ledger, "m", made_ms - 1, made_ms) == (1, 0, 1)
-    assert counts_between(ledger, "m", made_ms, made_ms + 1) == (0, 0, 0)
+    assert counts_between(ledger, "m", made_ms - 1, made_ms) == (1, 0, 1, 0)
+    assert counts_between(ledger, "m", made_ms, made_ms + 1) == (0, 0, 0, 0)
     assert state_changes_between(ledger, "m", changed_ms - 1, changed_ms) == 1
     assert state_changes_between(ledger, "m", changed_ms, changed_ms + 1) == 0
 

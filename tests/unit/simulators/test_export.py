@@ -1,0 +1,62 @@
+import csv
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from simulators.demo_plant import demo_plant
+from simulators.export import TABLES, rows, save_csv, save_parquet
+from simulators.ledger import Ledger
+
+START_MS = 1_780_000_000_000
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    plant = demo_plant(7, START_MS)
+    plant.start(START_MS + 1)
+    plant.run_to(START_MS + 20 * 60_000)
+    plant.ledger.fault("silence", "machine/press-01", START_MS + 5, START_MS + 9, "unread")
+    return plant.ledger
+
+
+def test_every_part_state_and_power_step_is_a_row(ledger: Ledger) -> None:
+    books = ledger.machines.values()
+    expected = {
+        "parts": sum(len(book.part_ms) for book in books),
+        "states": sum(len(book.state_ms) for book in books),
+        "power": sum(len(book.power.at_ms) for book in books),
+        "faults": 1,
+        "orders": 0,
+        "meters": 2 * 2,  # two meters, two quarters of an hour
+    }
+    assert {table: len(list(rows(ledger, table)[1])) for table in expected} == expected
+    with pytest.raises(KeyError):
+        rows(ledger, "nonsense")
+
+
+def test_the_csv_has_local_times_to_the_millisecond(ledger: Ledger, tmp_path: Path) -> None:
+    assert {path.stem for path in save_csv(ledger, tmp_path)} == set(TABLES)
+    with (tmp_path / "parts.csv").open(newline="") as file:
+        parts = [row for row in csv.DictReader(file) if row["machine"] == "weld-03"]
+    book = ledger.machines["weld-03"]
+    moments = [datetime.fromisoformat(row["time"]) for row in parts]
+    assert [round(moment.timestamp() * 1000) for moment in moments] == book.part_ms.tolist()
+    assert {moment.utcoffset() for moment in moments} == {moments[0].utcoffset()}
+    assert str(moments[0].utcoffset()) == "7:00:00"
+    assert [row["good"] for row in parts] == ["True" if good else "False" for good in book.part_good]
+
+
+def test_parquet_holds_the_same_tables_with_types(ledger: Ledger, tmp_path: Path) -> None:
+    save_parquet(ledger, tmp_path)
+    for table in TABLES:
+        header, lines = rows(ledger, table)
+        read = pq.read_table(tmp_path / f"{table}.parquet")
+        assert read.column_names == [name.removesuffix("_ms") for name in header]
+        assert read.num_rows == len(list(lines))
+    states = pq.read_table(tmp_path / "states.parquet")
+    assert str(states.schema.field("time").type) == "timestamp[ms, tz=Asia/Ho_Chi_Minh]"
+    book = ledger.machines["press-01"]
+    energy = pq.read_table(tmp_path / "power.parquet", filters=[("machine", "=", "press-01")])
+    assert energy.column("watts").to_pylist() == book.power.rate.tolist()
