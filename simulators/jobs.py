@@ -179,12 +179,14 @@ def jobs_of(scenario: Scenario, line: str, shared: Iterator[Job], product: str) 
         shared: what all lines take from.
         product: what is made where there are no orders.
     """
-    if scenario.orders is None:
+    spec = scenario.lines.get(line)
+    orders = spec.orders if spec and spec.orders else scenario.orders
+    if orders is None:
         yield Job("", product)
-    elif isinstance(scenario.orders, GeneratedOrders):
-        yield from _generated(scenario.orders, list(scenario.products), line, Random(f"{scenario.seed}/orders/{line}"))
+    elif isinstance(orders, GeneratedOrders):
+        yield from _generated(orders, list(scenario.products), line, Random(f"{scenario.seed}/orders/{line}"))
     else:
-        yield from _listed([order for order in scenario.orders if order.line == line], line)
+        yield from _listed([order for order in orders if order.line == line], line)
         yield from shared
 
 

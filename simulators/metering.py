@@ -27,7 +27,7 @@ def _below(scenario: Scenario, name: str, above: tuple[str, ...]) -> tuple[list[
         raise ValueError(f"meters.{name}.of: the meter is below itself")
     spec = scenario.meters[name]
     machines, base_w = [], spec.base
-    for of in spec.of:
+    for of in scenario.below(spec):
         if of in scenario.machines:
             machines.append(of)
         elif of in scenario.lines:

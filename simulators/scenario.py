@@ -1,5 +1,6 @@
 """A plant as a file: `load_scenario` reads what the plant, its faces and its faults are made from."""
 
+import fnmatch
 from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
@@ -59,6 +60,7 @@ class LineSpec(Section):
     area: str = ""
     machines: list[Names]
     buffers: list[int] = []
+    orders: GeneratedOrders | None = None
 
     @model_validator(mode="after")
     def _buffer_between_each(self) -> Self:
@@ -80,7 +82,10 @@ class AirSpec(Section):
 
 
 class MeterSpec(Section):
-    """A meter above machines, lines and other meters; `base` is a load that no machine has (light, servers)."""
+    """A meter above machines, lines and other meters; `base` is a load that no machine has (light, servers).
+
+    `of` takes patterns too: `press-*`.
+    """
 
     of: Names = []
     carrier: Literal["electricity", "air", "water", "gas"] = "electricity"
@@ -158,6 +163,11 @@ class Scenario(Section):
             raise ValueError(problem)
         return self
 
+    def below(self, meter: MeterSpec) -> list[str]:
+        """What a meter is above, patterns written out; what is not there is left as it is."""
+        names = [*self.machines, *self.lines]
+        return [name for of in meter.of for name in ([of] if "*" not in of else fnmatch.filter(names, of) or [of])]
+
     def _problems(self) -> list[str]:
         placed = [name for line in self.lines.values() for station in line.machines for name in station]
         metered = {*self.machines, *self.lines, *self.meters}
@@ -166,7 +176,7 @@ class Scenario(Section):
         orders = self.orders if isinstance(self.orders, list) else []
         checks: list[tuple[str, str | None, Any]] = [
             *(("machines", name, self.machines) for name in placed),
-            *((f"meters.{name}.of", of, metered) for name, meter in self.meters.items() for of in meter.of),
+            *((f"meters.{name}.of", of, metered) for name, meter in self.meters.items() for of in self.below(meter)),
             *(("faces", unit.machine, self.machines) for unit in shown),
             *(("faces", unit.meter, self.meters) for unit in shown),
             *(("faces", name, self.machines) for face in spoken for name in face.machines),
