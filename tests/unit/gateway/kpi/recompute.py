@@ -21,9 +21,7 @@ def recompute(path: Path) -> dict[str, dict[int, Row]]:
     store = Store(path)
     try:
         return {
-            owner: _minutes(store, owner, progress)
-            for owner, progress in store.progress().items()
-            if "/" not in owner
+            owner: _minutes(store, owner, progress) for owner, progress in store.progress().items() if "/" not in owner
         }
     finally:
         store.close()
@@ -35,7 +33,10 @@ def _minutes(store: Store, asset: str, progress: Progress) -> dict[int, Row]:
     history = ModelHistory(
         tuple(start for start, _, _ in stored), tuple(load(text, digest, tags) for _, digest, text in stored)
     )
-    facts = {role: store.chunks.window(asset, role, 0, FOREVER_MS) for one in history.models for role in fact_roles(one)}
+    roles = {role for one in history.models for role in fact_roles(one)}
+    booked = store.chunks.booked(asset)
+    facts = {role: store.chunks.window(asset, role, 0, FOREVER_MS) for role in roles | booked}
+    intervals = store.intervals.of(asset, 0, FOREVER_MS + 1)
     sessions = {
         number: store.chunks.window(tag.name.rpartition("/")[0], SESSION, 0, FOREVER_MS)
         for number, tag in tags
@@ -44,8 +45,8 @@ def _minutes(store: Store, asset: str, progress: Progress) -> dict[int, Row]:
     rows: dict[int, Row] = {}
     start_ms = max(progress.first_ms, progress.sealed_ms)
     for model, from_ms, to_ms in history.over(start_ms, progress.closed_ms):
-        mine = {role: series for role, series in facts.items() if role in model.bindings}
-        found = derive(model, mine, sessions, (from_ms, to_ms), progress.horizon_ms).buckets
+        mine = {role: series for role, series in facts.items() if role in model.bindings or role in booked}
+        found = derive(model, mine, sessions, (from_ms, to_ms), progress.horizon_ms, intervals, store.texts).buckets
         rows |= {m: tuple(row) for m, row in zip(found.minute.tolist(), found.values.T.tolist(), strict=True)}
     return rows
 
