@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.commands import fact, pack, recordings
+from gateway.commands import fact, kpi, pack, recordings
 from gateway.config import ConfigError, load, schema
 from gateway.ports import Unusable
 from gateway.signals import with_signals
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(fact.app, name="fact")
+app.add_typer(kpi.app, name="kpi")
 app.add_typer(pack.app, name="pack")
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file, e.g. configs/minimal.yaml")]
 _PLAIN = Console(soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,10 @@
+"""`lineside kpi …`: what the numbers are, and what they rest on."""
+
+import typer
+
+from gateway.commands import kpi_replay
+
+app = typer.Typer(
+    help="KPIs: what there is, what a number rests on, and the same numbers once more.", no_args_is_help=True
+)
+kpi_replay.register(app)
