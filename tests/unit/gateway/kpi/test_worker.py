@@ -220,7 +220,7 @@ def test_an_interval_that_is_corrected_gives_back_the_time_that_it_leaves(tmp_pa
     floor = Floor(kit, tmp_path / "kpi.db")
     booked = Interval("d", kind, START + 65_000, START + 290_000, "X-1")
     floor.take(idle_between(kit, 100, 170), None, {"press": (booked,)})
-    floor.take([], None, {"press": (replace(booked, from_ms=START + 250_000, value="X-2", revision=1),)})
+    floor.take([], None, {"press": (replace(booked, from_ms=START + 239_000, value="X-2", revision=1),)})
     check(floor)
     assert {name for parts in floor.stored("press")[1].values() for names in parts for name in names[:2]} == {"", "X-2"}
     floor.take([], None, {"press": (replace(booked, revision=2, usable=False),)})
