@@ -17,23 +17,20 @@ def _meter(scenario: Scenario, name: str) -> Meter:
     spec = scenario.meters[name]
     limit = round(spec.accuracy * _PPM)
     gain_ppm = Random(f"{scenario.seed}/meters/{name}").randint(-limit, limit)
-    machines, base_w = _below(scenario, name, ())
+    machines, base_w = _below(scenario, name)
     return Meter(tuple(dict.fromkeys(machines)), spec.carrier, gain_ppm, round(base_w))
 
 
-def _below(scenario: Scenario, name: str, above: tuple[str, ...]) -> tuple[list[str], float]:
+def _below(scenario: Scenario, name: str) -> tuple[list[str], float]:
     """The machines below a meter and the loads that no machine has, all the way down."""
-    if name in above:
-        raise ValueError(f"meters.{name}.of: the meter is below itself")
-    spec = scenario.meters[name]
-    machines, base_w = [], spec.base
-    for of in scenario.below(spec):
+    machines, base_w = [], scenario.meters[name].base
+    for of in scenario.below(name):
         if of in scenario.machines:
             machines.append(of)
         elif of in scenario.lines:
             machines += [machine for station in scenario.lines[of].machines for machine in station]
         else:
-            more, more_w = _below(scenario, of, (*above, name))
+            more, more_w = _below(scenario, of)
             machines += more
             base_w += more_w
     return machines, base_w

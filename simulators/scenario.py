@@ -2,7 +2,7 @@
 
 import fnmatch
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +17,18 @@ from simulators.quantities import Flow, Share, Watts
 from simulators.scenario_file import ScenarioError, read_scenario
 
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-Clock = Annotated[str, Field(pattern=r"^\d{2}:\d{2}-\d{2}:\d{2}$")]
+
+
+def _hours(text: object) -> object:
+    for clock in text.split("-") if isinstance(text, str) and text.count("-") == 1 else ("",):
+        try:
+            time.fromisoformat(clock)
+        except ValueError as exc:
+            raise ValueError(f"{text!r}: {clock!r} is no time of a day; write hours like 06:00-14:00") from exc
+    return text
+
+
+Hours = Annotated[str, BeforeValidator(_hours)]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -25,8 +36,8 @@ class CalendarSpec(Section):
     """When the plant works, in local time; a shift may end on the next day."""
 
     days: str = Field("mon-sun", pattern=rf"^({'|'.join(DAYS)})-({'|'.join(DAYS)})$")
-    shifts: dict[str, Clock] = Field(min_length=1)
-    breaks: list[Clock] = []
+    shifts: dict[str, Hours] = Field(min_length=1)
+    breaks: list[Hours] = []
     holidays: list[date] = []
 
 
@@ -52,6 +63,13 @@ class GeneratedOrders(Section):
 
     products: Literal["in turn", "at random"] = "in turn"
     quantity: tuple[int, int]
+
+    @field_validator("quantity")
+    @classmethod
+    def _rising(cls, quantity: tuple[int, int]) -> tuple[int, int]:
+        if not 0 < quantity[0] <= quantity[1]:
+            raise ValueError("write quantities as [smallest, largest], like [2000, 5000]")
+        return quantity
 
 
 class LineSpec(Section):
@@ -163,10 +181,18 @@ class Scenario(Section):
             raise ValueError(problem)
         return self
 
-    def below(self, meter: MeterSpec) -> list[str]:
-        """What a meter is above, patterns written out; what is not there is left as it is."""
+    def below(self, name: str) -> list[str]:
+        """What a meter is right above, patterns written out; what is not there is left as it is."""
         names = [*self.machines, *self.lines]
-        return [name for of in meter.of for name in ([of] if "*" not in of else fnmatch.filter(names, of) or [of])]
+        below = self.meters[name].of
+        return [found for of in below for found in ([of] if "*" not in of else fnmatch.filter(names, of) or [of])]
+
+    def is_below_itself(self, meter: str, above: tuple[str, ...] = ()) -> bool:
+        """Whether a meter's tree has no end; a name is a machine or a line first, then a meter."""
+        meters = [
+            name for name in self.below(meter) if name in self.meters and name not in {*self.machines, *self.lines}
+        ]
+        return meter in above or any(self.is_below_itself(name, (*above, meter)) for name in meters)
 
     def _problems(self) -> list[str]:
         placed = [name for line in self.lines.values() for station in line.machines for name in station]
@@ -176,7 +202,7 @@ class Scenario(Section):
         orders = self.orders if isinstance(self.orders, list) else []
         checks: list[tuple[str, str | None, Any]] = [
             *(("machines", name, self.machines) for name in placed),
-            *((f"meters.{name}.of", of, metered) for name, meter in self.meters.items() for of in self.below(meter)),
+            *((f"meters.{name}.of", of, metered) for name in self.meters for of in self.below(name)),
             *(("faces", unit.machine, self.machines) for unit in shown),
             *(("faces", unit.meter, self.meters) for unit in shown),
             *(("faces", name, self.machines) for face in spoken for name in face.machines),
@@ -189,7 +215,25 @@ class Scenario(Section):
             f"{where}: no {name!r} in this scenario" for where, name, known in checks if name and name not in known
         ]
         twice = [f"lines: {name!r} stands in two places" for name in placed if placed.count(name) > 1]
-        return unknown + twice + self._misplaced_faults()
+        return unknown + twice + ([] if unknown else self._senseless()) + self._misplaced_faults()
+
+    def _senseless(self) -> list[str]:
+        lines = {name for line in self.lines.values() for station in line.machines for name in station}
+        makes = [orders for orders in (self.orders, *(line.orders for line in self.lines.values())) if orders]
+        return [
+            *(f"meters.{name}.of: the meter is below itself" for name in self.meters if self.is_below_itself(name)),
+            *(
+                f"machines.{name}: write its `ideal_cycle`: how long one part takes at best, like 1.8s"
+                for name, machine in self.machines.items()
+                if machine.ideal_cycle is None and not machine.compressor
+            ),
+            *(
+                f"lines: {name!r} is a compressor and makes no parts"
+                for name in lines
+                if self.machines[name].compressor
+            ),
+            *(["orders need products: write `products: { some-part: {} }`"] if makes and not self.products else []),
+        ]
 
     def _misplaced_faults(self) -> list[str]:
         targets, problems = self.targets, []
