@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from gateway.commands import fact, kpi, pack, recordings
+from gateway.commands.simulate import simulate
 from gateway.config import ConfigError, load, schema
 from gateway.ports import Unusable
 from gateway.signals import with_signals
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.add_typer(fact.app, name="fact")
 app.add_typer(kpi.app, name="kpi")
 app.add_typer(pack.app, name="pack")
+app.command()(simulate)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file, e.g. configs/minimal.yaml")]
 _PLAIN = Console(soft_wrap=True, highlight=False, markup=False)
 _ERRORS = Console(soft_wrap=True, highlight=False, markup=False, stderr=True)

@@ -1,37 +1,53 @@
-"""`python -m simulators demo …` and `python -m simulators broker …`."""
+"""`python -m simulators run SCENARIO`, `list` and `broker`: the plant and its broker for other programs."""
 
 import argparse
 import asyncio
 import logging
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from simulators.broker import mqtt_broker
+from simulators.command import Wish, list_scenarios, run, write_site_config
 from simulators.console import answer, commands
-from simulators.demo import Address, DemoOptions, run_demo
+from simulators.endpoints import Tcp, parse_host_port
+from simulators.fields import parse_duration
+from simulators.problems import problems_of
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the commands; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("pymodbus.logging").setLevel(logging.ERROR)  # what it warns of, we raise
     problems: list[str] = []
     try:
-        asyncio.run(_demo(options) if options.command == "demo" else _broker(options))
-    except* OSError as group:
-        problems = [str(problem) for problem in group.exceptions]
+        if options.command == "list":
+            sys.stdout.write(list_scenarios())
+        else:
+            asyncio.run(_run(options) if options.command == "run" else _broker(options))
+    except* (OSError, ValueError, ImportError) as group:
+        problems = problems_of(group)
     for problem in problems:
         sys.stderr.write(f"simulators: {problem}\n")
     return 1 if problems else 0
 
 
-async def _demo(options: argparse.Namespace) -> None:
-    presses = {"press-01": options.press_01, "press-02": options.press_02}
-    await run_demo(
-        DemoOptions(options.seed, presses, options.mqtt, options.ledger, options.hide_parts, wait=options.wait)
+async def _run(options: argparse.Namespace) -> None:
+    wish = Wish(
+        options.scenario,
+        seed=options.seed,
+        limit_s=options.limit_s,
+        ledger=options.ledger,
+        parquet=options.parquet,
+        speed=options.speed,
+        own_broker=options.broker,
+        api=options.api,
+        driven=options.driven,
+        wait=options.wait,
+        hidden_share=options.hide_parts,
     )
+    if options.site_config:
+        write_site_config(wish, options.site_config)
+    await run(wish)
 
 
 async def _broker(options: argparse.Namespace) -> None:
@@ -45,14 +61,29 @@ async def _broker(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m simulators", description="A simulated plant that knows the truth.")
     kinds = parser.add_subparsers(dest="command", required=True)
-    demo = kinds.add_parser("demo", help="four machines on Modbus TCP and MQTT; start and freeze as lines on stdin")
-    demo.add_argument("--seed", type=int, default=7, help="same seed, same plant (default 7)")
-    demo.add_argument("--press-01", type=_address, required=True, metavar="HOST:PORT", help="port 0 takes a free one")
-    demo.add_argument("--press-02", type=_address, required=True, metavar="HOST:PORT")
-    demo.add_argument("--mqtt", type=_mqtt_address, required=True, metavar="mqtt://HOST:PORT", help="a running broker")
-    demo.add_argument("--ledger", type=Path, required=True, help="where the truth is written (JSON)")
-    demo.add_argument("--hide-parts", type=_share, default=0.0, metavar="SHARE", help="hide parts from the faces: 0.01")
-    demo.add_argument("--wait", action="store_true", help="machines stand idle until `start` comes on stdin")
+    kinds.add_parser("list", help="the shipped scenarios")
+    plant = kinds.add_parser("run", help="a plant with its faces, until Ctrl-C")
+    plant.add_argument("scenario", help="a shipped scenario's name, or a file")
+    plant.add_argument("--seed", type=int, help="same seed, same plant (default: the scenario's)")
+    plant.add_argument("--for", type=_duration, dest="limit_s", metavar="TIME", help="stop after this time: 60s, 8h")
+    plant.add_argument("--speed", type=_speed, default=1.0, help="so many times as fast")
+    plant.add_argument("--ledger", type=Path, help="where the truth is written: NAME.json, or a folder of CSV tables")
+    plant.add_argument("--parquet", action="store_true", help="the folder's tables as Parquet")
+    plant.add_argument("--site-config", type=Path, metavar="FILE", help="write Lineside's config for this plant")
+    plant.add_argument(
+        "--broker",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="start an MQTT broker where the scenario's is not there",
+    )
+    plant.add_argument("--api", type=_address, metavar="HOST:PORT", help="serve the truth over HTTP there")
+    plant.add_argument(
+        "--driven", action="store_true", help="start and freeze as lines on stdin, answers as JSON lines"
+    )
+    plant.add_argument("--wait", action="store_true", help="with --driven: machines stand idle until `start` comes")
+    plant.add_argument(
+        "--hide-parts", type=_share, default=0.0, metavar="SHARE", help="hide parts from the faces: 0.01"
+    )
     broker = kinds.add_parser("broker", help="an MQTT broker until stdin ends")
     broker.add_argument("--host", default="127.0.0.1")
     broker.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
@@ -60,18 +91,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _address(text: str) -> Address:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host, int(port)
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
-def _mqtt_address(text: str) -> Address:
-    url = urlsplit(text)
-    if url.scheme != "mqtt" or not url.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is not mqtt://HOST:PORT")
-    return url.hostname, url.port or 1883
+def _address(text: str) -> Tcp:
+    try:
+        return parse_host_port(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 1 <= speed <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not a speed between 1 and 3600")
+    return speed
 
 
 def _share(text: str) -> float:

@@ -23,6 +23,14 @@ async def commands() -> AsyncIterator[str]:
         yield command
 
 
+def stopped() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
 def answer(**fields: object) -> None:
     """Print one JSON line."""
     sys.stdout.write(json.dumps(fields) + "\n")

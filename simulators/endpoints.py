@@ -63,6 +63,14 @@ def parse_broker(text: str) -> Tcp:
     return Tcp(url.hostname, url.port or 1883)
 
 
+def parse_host_port(text: str) -> Tcp:
+    """HOST:PORT. ValueError: says how it is written."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:8090")
+    return Tcp(host, int(port))
+
+
 @contextmanager
 def pty_line(pty: Pty) -> Iterator[Serial]:
     """A serial line in memory while the context is open: the face gets one end, `pty.link` is the other.

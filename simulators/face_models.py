@@ -46,6 +46,7 @@ class MqttFace(Section):
     """A publisher of machines and meters under `<prefix>/<name>/…`.
 
     style  json: one message for what belongs together, with its time; plain: one value per topic; line: line protocol
+    every  how often meters report
     """
 
     kind: Literal["mqtt"]
@@ -53,6 +54,7 @@ class MqttFace(Section):
     broker: str
     style: Literal["json", "plain", "line"] = "json"
     prefix: str = "plant"
+    every: Annotated[Duration, Field(ge=1)] = 1.0
     machines: list[str] = []
     meters: list[str] = []
 

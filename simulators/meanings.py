@@ -11,7 +11,7 @@ from math import atan2, degrees
 from typing import Final, NamedTuple
 
 from simulators.encoding import Shown
-from simulators.panel import Electric, Panel
+from simulators.panel import NO_FLOW, Electric, Flow, Panel
 from simulators.profiles import Profile, ProfileError
 from simulators.states import State
 
@@ -27,10 +27,11 @@ SQRT3: Final = 3**0.5
 
 
 class Sight(NamedTuple):
-    """What a device sees: its machine (a meter on its own has none) and the electricity behind it."""
+    """What a device sees: electricity, its machine (a meter on its own has none), the flow through a flow meter."""
 
     electric: Electric
     panel: Panel | None = None
+    flow: Flow | None = None
 
 
 Value = Callable[[Sight], Shown]
@@ -69,6 +70,11 @@ def _machine(base: str, value: Callable[[Panel], Shown]) -> tuple[str, Value]:
 
 def _steady(base: str, value: float) -> tuple[str, Value]:
     return base, lambda sight: value
+
+
+def _delivered(panel: Panel) -> float:
+    """What a compressor gives to the net, in m³/min: the air of any other machine is what it uses."""
+    return panel.flows.get("air", NO_FLOW).m3_per_min
 
 
 def _volts_between(one: int, other: int) -> float:
@@ -116,6 +122,10 @@ _ELECTRIC: Final[Mapping[str, tuple[str, Value]]] = {
     "voltage_l2_l3": _steady("V", _volts_between(2, 3)),
     "voltage_l3_l1": _steady("V", _volts_between(3, 1)),
 }  # fmt: skip
+_FLOW: Final[Mapping[str, tuple[str, Value]]] = {
+    "volume": ("m³", lambda sight: (sight.flow or NO_FLOW).m3),
+    "flow": ("m³/min", lambda sight: (sight.flow or NO_FLOW).m3_per_min),
+}
 _SAME_IN_EACH_PHASE: Final = ("power_factor", "cos_phi", "voltage_thd", "phase_angle", "frequency")
 
 _MACHINE: Final[Mapping[str, tuple[str, Value]]] = {
@@ -127,15 +137,16 @@ _MACHINE: Final[Mapping[str, tuple[str, Value]]] = {
     "cycle_time": _machine("s", lambda p: p.cycle_s),
     "product": _machine("", lambda p: p.product),
     "order": _machine("", lambda p: p.order),
-    "compressed_air": _machine("m³", lambda p: p.air_m3),
-    "water": _machine("m³", lambda p: p.water_m3),
+    "compressed_air": _machine("m³", lambda p: p.flows.get("air", NO_FLOW).m3),
+    "water": _machine("m³", lambda p: p.flows.get("water", NO_FLOW).m3),
+    "gas": _machine("m³", lambda p: p.flows.get("gas", NO_FLOW).m3),
     "running": _machine("", lambda p: p.state is State.EXECUTE),
     "fault": _machine("", lambda p: p.state is State.ABORTED),
     "ready": _machine("", lambda p: p.state is not State.ABORTED),
-    "volume_flow": _machine("m³/min", lambda p: p.air_m3_per_min),
-    "operating": _machine("", lambda p: p.state is State.EXECUTE),
-    "on_load": _machine("", lambda p: p.state is State.EXECUTE and p.air_m3_per_min > 0),
-    "off_load": _machine("", lambda p: p.state is State.EXECUTE and p.air_m3_per_min <= 0),
+    "volume_flow": _machine("m³/min", _delivered),
+    "operating": _machine("", lambda p: p.state in (State.EXECUTE, State.IDLE)),
+    "on_load": _machine("", lambda p: p.state is State.EXECUTE),
+    "off_load": _machine("", lambda p: p.state is State.IDLE),
     "drive_running": _machine("", lambda p: p.state is State.EXECUTE),
     "drive_alarm": _machine("", lambda p: p.state is State.ABORTED),
     "status_run": _machine("", lambda p: p.state is State.EXECUTE),
@@ -168,7 +179,13 @@ def readings(profile: Profile, *, has_machine: bool) -> Mapping[str, Reading]:
 
 def _meaning(name: str, unit: str, has_machine: bool) -> Reading | None:
     """The live value of a point in its unit; None: the plant knows nothing of the kind."""
-    base, value = (_MACHINE.get(name) if has_machine else None) or _ELECTRIC.get(name) or _phase(name) or (None, None)
+    base, value = (
+        (_MACHINE.get(name) if has_machine else None)
+        or _ELECTRIC.get(name)
+        or _FLOW.get(name)
+        or _phase(name)
+        or (None, None)
+    )
     if base is None or value is None:
         return None
     dimension, factor = _UNITS.get(unit, ("unknown", 1))

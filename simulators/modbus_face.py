@@ -20,7 +20,9 @@ _UNUSED: Final = SimDevice(0, SimData(0, values=[0], datatype=DataType.REGISTERS
 
 
 class Watch(Protocol):
-    """The running plant, as a device sees it."""
+    """The running plant, as a device sees it; `clock` goes on when the plant is frozen."""
+
+    clock: Callable[[], int]
 
     def look(self) -> int:
         """Let the plant catch up with its clock; returns its time in epoch ms."""
@@ -82,7 +84,7 @@ class Units:
 
     def _scan(self, device_id: int, unit: Unit) -> None:
         now_ms = self.watch.look()
-        scan = now_ms // self.scan_ms
+        scan = self.watch.clock() // self.scan_ms
         if self._scanned.get(device_id) != scan:
             self._scanned[device_id] = scan
             self.watch.measure(unit.target)

@@ -27,8 +27,19 @@ class Electric:
 
 
 @dataclass(slots=True)
+class Flow:
+    """What a flow meter measures: compressed air, water, gas; the volume counts from the plant's beginning."""
+
+    m3_per_min: float = 0.0
+    m3: float = 0.0
+
+
+@dataclass(slots=True)
 class Panel:
-    """What a machine shows: its state, what it has made and used since the plant's beginning."""
+    """What a machine shows: its state, what it has made and used since the plant's beginning.
+
+    flows  by carrier: air, water, gas
+    """
 
     state: State = State.IDLE
     total: int = 0
@@ -38,7 +49,8 @@ class Panel:
     cycle_s: float = 0.0
     product: str = ""
     order: str = ""
-    air_m3: float = 0.0
-    water_m3: float = 0.0
-    air_m3_per_min: float = 0.0
+    flows: dict[str, Flow] = field(default_factory=dict)
     electric: Electric = field(default_factory=Electric)
+
+
+NO_FLOW = Flow()

@@ -69,18 +69,17 @@ async def _answer(process: asyncio.subprocess.Process, log: Path, what: str) -> 
     return answer
 
 
-def localized(config: Path, folder: Path, fixed: tuple[str, ...]) -> tuple[Path, dict[str, str]]:
-    """A copy of the demo's config in `folder`, with a free port in place of each fixed address that is in use.
+def free_addresses(fixed: tuple[str, ...]) -> dict[str, str]:
+    """For each fixed address itself, or one with a free port where it is in use."""
+    return {address: address if _is_free(address) else f"127.0.0.1:{_free_port()}" for address in fixed}
 
-    Returns the copy and, for each fixed address, the one that is used.
-    """
-    text = config.read_text(encoding="utf-8")
-    used = {address: address if _is_free(address) else f"127.0.0.1:{_free_port()}" for address in fixed}
+
+def localized(file: Path, copy: Path, used: dict[str, str]) -> None:
+    """Writes a copy of a file with other addresses in it."""
+    text = file.read_text(encoding="utf-8")
     for address, instead in used.items():
         text = text.replace(address, instead)
-    copy = folder / config.name
     copy.write_text(text, encoding="utf-8")
-    return copy, used
 
 
 def _is_free(address: str) -> bool:

@@ -16,7 +16,7 @@ from gateway.app import Gateway, run
 from gateway.config import Config, load, models
 from gateway.demo.compare import Line, comparison_table, for_scripts
 from gateway.demo.measure import compare_asset
-from gateway.demo.plant import DemoError, Simulator, localized, simulator
+from gateway.demo.plant import DemoError, Simulator, free_addresses, localized, simulator
 from gateway.demo.table import live_table
 from simulators.ledger import Ledger
 
@@ -82,7 +82,7 @@ class _Demo:
         ledger = await asyncio.to_thread(Ledger.load, self.ledger)
         lines = []
         for model in models(self.config.root, gateway.journal.tags).values():
-            step = self.plant.ready["meta"]["energy_step_kwh"].get(model.name, 0.0)
+            step = self.plant.ready["energy_step_kwh"].get(model.name, 0.0)
             lines += await compare_asset(gateway, ledger, model, step)
         return lines
 
@@ -91,24 +91,20 @@ async def _prepare(
     stack: AsyncExitStack, folder: Path, console: Console, limit_s: float | None, hide_parts: float
 ) -> _Demo:
     """Starts broker and plant on the config's addresses, or on free ones where these are in use."""
-    shipped = Path(str(files("configs"))) / "demo.yaml"
-    copy, used = await asyncio.to_thread(localized, shipped, folder, (_PRESS_01, _PRESS_02, _MQTT, _BOARD))
+    shipped, site, scenario = Path(str(files("configs"))), folder / "site.yaml", folder / "plant.yaml"
+    used = await asyncio.to_thread(free_addresses, (_PRESS_01, _PRESS_02, _MQTT, _BOARD))
+    await asyncio.to_thread(localized, shipped / "demo.yaml", site, used)
+    await asyncio.to_thread(localized, shipped / "scenarios" / "demo.yaml", scenario, used)
     port = used[_MQTT].rpartition(":")[2]
     await stack.enter_async_context(
         simulator(folder / "broker.log", "broker", "--dir", str(folder / "broker"), "--port", port)
     )
     ledger = folder / "ledger.json"
-    plant = await stack.enter_async_context(
-        simulator(
-            folder / "plant.log",
-            *("demo", "--press-01", used[_PRESS_01], "--press-02", used[_PRESS_02]),
-            *("--mqtt", f"mqtt://{used[_MQTT]}", "--ledger", str(ledger)),
-            *("--hide-parts", str(hide_parts), "--wait"),
-        )
-    )
+    options = ("--driven", "--wait", "--no-broker", "--hide-parts", str(hide_parts), "--ledger", str(ledger))
+    plant = await stack.enter_async_context(simulator(folder / "plant.log", "run", str(scenario), *options))
     board = f"http://{used[_BOARD]}/"
     console.print(f"board: {board}   (Ctrl-C ends the demo)", markup=False)
-    return _Demo(await asyncio.to_thread(load, copy), plant, ledger, board, console, limit_s)
+    return _Demo(await asyncio.to_thread(load, site), plant, ledger, board, console, limit_s)
 
 
 def _report(lines: list[Line], console: Console, *, as_json: bool) -> int:

@@ -12,7 +12,7 @@ import yaml
 from simulators.device import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, Device, Refused
 from simulators.encoding import encoder
 from simulators.meanings import Sight
-from simulators.panel import Electric, Panel
+from simulators.panel import Electric, Flow, Panel
 from simulators.profiles import Point, ProfileError, Table, load_profile, profile_folders
 from simulators.states import State
 from tests.unit.simulators.device_samples import SAMPLES
@@ -30,8 +30,9 @@ TRUTH = {
 
 
 def sight() -> Sight:
+    air = {"air": Flow(6.5, 120.0)}
     panel = Panel(
-        state=State.EXECUTE, total=40, good=37, scrap=3, cycle_s=0.85, product="BRK-7", order="WO-1", air_m3_per_min=6.5
+        state=State.EXECUTE, total=40, good=37, scrap=3, cycle_s=0.85, product="BRK-7", order="WO-1", flows=air
     )
     return Sight(Electric(WATTS, WATTS * sqrt(1 - COS**2) / COS, USED_WH, USED_WH / 2), panel)
 

@@ -1,0 +1,56 @@
+"""`lineside simulate`: a simulated plant that knows its own truth."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.fields import parse_duration
+from gateway.ports import Unusable
+
+
+def simulate(
+    scenario: Annotated[
+        str | None, typer.Argument(help="A shipped scenario's name, or a file; not given: list the shipped ones")
+    ] = None,
+    seconds: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time: 60s, 8h")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same plant; not given: the scenario's")] = None,
+    speed: Annotated[float, typer.Option(min=1, max=3600, help="So many times as fast; Lineside shares --clock")] = 1.0,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Where the truth is written at the end: NAME.json, or a folder of CSV tables")
+    ] = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="The folder's tables as Parquet")] = False,
+    site_config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a config with which `lineside run` reads this plant")
+    ] = None,
+    broker: Annotated[
+        bool, typer.Option("--broker/--no-broker", help="Start an MQTT broker where the scenario's is not there")
+    ] = True,
+    api: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve the truth over HTTP there")] = None,
+) -> None:
+    """Run a simulated plant: machines on Modbus and MQTT, with a ledger of what truly happened."""
+    from simulators.command import Wish, list_scenarios, run, write_site_config
+    from simulators.endpoints import parse_host_port
+    from simulators.problems import problems_of
+
+    if scenario is None:
+        typer.echo(list_scenarios(), nl=False)
+        return
+    try:
+        wish = Wish(
+            scenario,
+            seed=seed,
+            limit_s=parse_duration(seconds) if seconds else None,
+            ledger=ledger,
+            parquet=parquet,
+            speed=speed,
+            own_broker=broker,
+            api=parse_host_port(api) if api else None,
+        )
+        if site_config:
+            write_site_config(wish, site_config)
+            typer.echo(f"{site_config}: written; in another terminal: lineside run {site_config}", err=True)
+        asyncio.run(run(wish))
+    except* (OSError, ValueError, ImportError) as group:  # of the scenario, a profile, an address, pyarrow
+        raise Unusable("\n".join(problems_of(group))) from group

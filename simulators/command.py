@@ -1,0 +1,152 @@
+"""`run SCENARIO`: the plant for people at a terminal, for scripts, and for programs that drive it by lines."""
+
+import asyncio
+import logging
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live as Screen
+
+from simulators.console import answer, commands, stopped
+from simulators.endpoints import Tcp
+from simulators.export import save_csv, save_parquet
+from simulators.ledger import Ledger
+from simulators.resolution import energy_steps
+from simulators.running import Running, RunOptions, running, until
+from simulators.scenario import load_scenario
+from simulators.scenario_file import shipped
+from simulators.screen import machine_table, told
+from simulators.site_config import site_config
+
+_TABLE_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line says.
+
+    driven  commands come as lines on stdin, answers go as JSON lines to stdout
+    wait    the machines stand idle until `start` comes
+    """
+
+    scenario: str
+    seed: int | None = None
+    limit_s: float | None = None
+    ledger: Path | None = None
+    parquet: bool = False
+    speed: float = 1.0
+    own_broker: bool = True
+    api: Tcp | None = None
+    driven: bool = False
+    wait: bool = False
+    hidden_share: float = 0.0
+
+    @property
+    def folder(self) -> Path:
+        """Where the scenario's own profiles are: beside its file."""
+        path = Path(self.scenario)
+        return path.parent if path.is_file() else Path()
+
+
+async def run(wish: Wish) -> None:
+    """Run until the end of stdin or a signal (driven), Ctrl-C, or the limit; then save the ledger.
+
+    Raises:
+        ScenarioError, ProfileError: the scenario cannot be run. OSError: an address cannot be listened on, or the
+        ledger cannot be written.
+    """
+    logging.getLogger("pymodbus.logging").setLevel(logging.ERROR)  # what it warns of, we raise
+    scenario = load_scenario(wish.scenario)
+    with tempfile.TemporaryDirectory(prefix="lineside-plant-") as scratch:
+        broker = Path(scratch) if wish.own_broker else None
+        options = RunOptions(wish.folder, broker, wish.seed, wish.speed, wish.hidden_share, wish.api)
+        async with running(scenario, options) as plant:
+            if wish.driven:
+                await _driven(plant, wish)
+            else:
+                await _shown(plant, wish)
+            if wish.ledger and not plant.live.plant.ledger.frozen:
+                save(plant.live.plant.ledger, wish.ledger, parquet=wish.parquet)
+
+
+def list_scenarios() -> str:
+    """The shipped scenarios, one a line."""
+    known = {name: load_scenario(name) for name in shipped()}
+    width = max(map(len, known), default=0)
+    return "".join(f"{name:{width}}  {scenario.title}\n" for name, scenario in known.items())
+
+
+def write_site_config(wish: Wish, path: Path) -> None:
+    """Write the config by which Lineside reads this plant.
+
+    Raises:
+        ScenarioError, ProfileError: the scenario cannot be run. ValueError: Lineside cannot read one of its faces.
+        OSError: the file cannot be written.
+    """
+    path.write_text(site_config(load_scenario(wish.scenario), {}, wish.folder), encoding="utf-8")
+
+
+def save(ledger: Ledger, path: Path, *, parquet: bool = False) -> None:
+    """Write a ledger: `name.json`, or a folder of CSV or Parquet tables. OSError: it cannot be written."""
+    if path.suffix == ".json":
+        ledger.save(path)
+    elif parquet:
+        save_parquet(ledger, path)
+    else:
+        save_csv(ledger, path)
+
+
+async def _shown(plant: Running, wish: Wish) -> None:
+    """For people: says what is where, then a table every second where the output is a terminal."""
+    console = Console()
+    console.print("\n".join(told(plant)), markup=False, highlight=False, soft_wrap=True)
+    plant.live.start()
+    stop = stopped()
+    if not sys.stdout.isatty():
+        await until(wish.limit_s, stop)
+        return
+    with Screen(console=console, auto_refresh=False) as screen:
+        showing = asyncio.create_task(_show(plant, screen), name="screen")
+        await until(wish.limit_s, stop)
+        showing.cancel()
+
+
+async def _show(plant: Running, screen: Screen) -> None:
+    while True:
+        screen.update(machine_table(plant.live), refresh=True)
+        await asyncio.sleep(_TABLE_EVERY_S)
+
+
+async def _driven(plant: Running, wish: Wish) -> None:
+    """For programs: announces itself when every face is up, then obeys."""
+    announcing = asyncio.create_task(_announce(plant, wish), name="announce")
+    async for command in commands():
+        if command == "start":
+            answer(started=True, at_ms=plant.live.start())
+        elif command == "freeze":
+            at_ms, unsent = await plant.freeze()
+            if wish.ledger:
+                save(plant.live.plant.ledger, wish.ledger, parquet=wish.parquet)
+            answer(frozen=True, at_ms=at_ms, unsent=unsent, ledger=str(wish.ledger) if wish.ledger else None)
+        elif command:
+            answer(error=f"unknown command {command!r}: start, freeze, or end of input to stop")
+    announcing.cancel()
+
+
+async def _announce(plant: Running, wish: Wish) -> None:
+    for publisher in plant.faces.publishers:
+        await publisher.connected.wait()
+    if not wish.wait:
+        plant.live.start()
+    answer(
+        ready=True,
+        at_ms=plant.live.plant.now_ms,
+        started=not wish.wait,
+        clock=str(plant.clock),
+        faces=plant.faces.listens,
+        api=plant.api,
+        energy_step_kwh=energy_steps(plant.scenario, wish.folder),
+    )

@@ -1,0 +1,47 @@
+"""A simulated plant whose time a test moves, with faces on free ports."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from simulators.demo_plant import demo_plant
+from simulators.device import Device
+from simulators.endpoints import Tcp
+from simulators.live import Live
+from simulators.modbus_face import Unit, Units, tcp_face
+from simulators.profiles import load_profile, profile_folders
+
+HOST = "127.0.0.1"
+START_MS = 1_780_000_000_000
+
+
+class Hand:
+    """A clock that the test moves."""
+
+    def __init__(self, now_ms: int = START_MS) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def demo_live(hand: Hand, hidden_share: float = 0.0) -> Live:
+    """The demo's plant; it stands idle until `start`."""
+    return Live(demo_plant(7, hand()), hand, hidden_share)
+
+
+def units_of(
+    live: Live, units: Mapping[int, tuple[str, str]], scan_ms: int = 1, *, answers_for_nobody: bool = True
+) -> Units:
+    """Modbus units: unit id → target (`machine/press-01`), profile."""
+    made = {
+        unit_id: Unit(target, Device(load_profile(profile, profile_folders()), live.sight(target)))
+        for unit_id, (target, profile) in units.items()
+    }
+    return Units(live, made, scan_ms, answers_for_nobody=answers_for_nobody)
+
+
+@asynccontextmanager
+async def modbus_plant(live: Live, units: Mapping[int, tuple[str, str]], scan_ms: int = 1) -> AsyncIterator[int]:
+    """A Modbus TCP server with these units; yields its port."""
+    async with tcp_face(units_of(live, units, scan_ms), Tcp(HOST, 0)) as port:
+        yield port
