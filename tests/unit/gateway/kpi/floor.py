@@ -26,8 +26,14 @@ Booked = Mapping[tuple[str, str], Series]
 class Floor:
     """Keeps all that the worker was given, so that its minutes can be computed from scratch."""
 
-    def __init__(self, kit: Kit, path: Path, limits: Limits = Limits()) -> None:  # noqa: B008
-        self.kit, self.path, self.limits = kit, path, limits
+    def __init__(
+        self,
+        kit: Kit,
+        path: Path,
+        limits: Limits = Limits(),  # noqa: B008
+        constraints: Mapping[str, str] | None = None,
+    ) -> None:
+        self.kit, self.path, self.limits, self.constraints = kit, path, limits, constraints or {}
         self.readings: Readings = []
         self.booked: dict[tuple[str, str], Series] = {}
         self.intervals: dict[str, tuple[Interval, ...]] = {}
@@ -36,7 +42,7 @@ class Floor:
 
     def open(self) -> None:
         """Opens the file, as after a restart."""
-        plant = Plant(self.kit.models, self.kit.site, self.kit.inbox.tags, {}, self.limits)
+        plant = Plant(self.kit.models, self.kit.site, self.kit.inbox.tags, self.constraints, self.limits)
         self.worker = Worker(self.path, plant, Publisher(Rules(Factors(), {})))
 
     def take(self, readings: Readings, booked: Booked | None = None, said: Said | None = None) -> None:
