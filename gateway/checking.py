@@ -1,15 +1,32 @@
 """`lineside check`: what a config that has no errors will do."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
 
 from gateway.config import Config, models
-from gateway.kpi.roles import available
+from gateway.kpi.group import groups
+from gateway.kpi.needs import of_everyone
 from gateway.model import TagTable
 
 _NO_FACTOR: Final = "needs a grid emission factor: add `packs: [vietnam]`, or a pack of your own"
+
+
+def kpi_needs(config: Config) -> dict[str, dict[str, str]]:
+    """Owner (asset, line, area or site) → KPI → what the config lacks for it, "" where it will be computed."""
+    every = models(config.root, TagTable(enumerate(config.tags)))
+    limits = {name: line.constraint for name, line in config.root.lines.items() if line.constraint}
+    found = {
+        owner: dict(needs)
+        for owner, needs in of_everyone(every, groups(every, config.site, limits), config.catalogue).items()
+    }
+    if config.factors.grid(datetime.now(UTC).date()) is None:
+        carbon = [row.kpi.id for row in config.catalogue.rows if row.kpi.grid]
+        for needs in found.values():
+            needs |= {kpi: needs[kpi] or _NO_FACTOR for kpi in carbon}
+    return found
 
 
 def print_check(config: Config, console: Console) -> bool:
@@ -25,12 +42,18 @@ def print_check(config: Config, console: Console) -> bool:
         f"{config.file}: {verdict}: {len(config.sources)} sources, {len(config.tags)} tags, "
         f"{len(config.root.assets)} assets, {len(config.sinks)} sinks"
     )
-    for name, model in models(config.root, TagTable(enumerate(config.tags))).items():
-        needs = available(model)
-        if config.factors.grid(datetime.now(UTC).date()) is None:
-            needs |= {kpi: needs[kpi] or _NO_FACTOR for kpi in ("co2e", "carbon_intensity")}
-        console.print(f"{name}: {', '.join(kpi for kpi, need in needs.items() if not need) or 'no KPI'}")
-        for kpi, need in needs.items():
-            if need:
-                console.print(f"  not {kpi}: {need}")
+    for owner, needs in kpi_needs(config).items():
+        if owner in config.root.assets:
+            _print_needs(owner, needs, console)
     return not wrong
+
+
+def _print_needs(asset: str, needs: Mapping[str, str], console: Console) -> None:
+    """The KPIs that will be computed, then what is missing, with the KPIs that wait for it."""
+    console.print(f"{asset}: {', '.join(kpi for kpi, need in needs.items() if not need) or 'no KPI'}")
+    waiting: dict[str, list[str]] = {}
+    for kpi, need in needs.items():
+        waiting.setdefault(need, []).append(kpi)
+    for need, kpis in waiting.items():
+        if need:
+            console.print(f"  {need}: {', '.join(kpis)}")

@@ -20,7 +20,7 @@ from gateway.kpi.facts import Series
 from gateway.kpi.group import groups
 from gateway.kpi.intake import Intake, Taken
 from gateway.kpi.live import Live
-from gateway.kpi.needs import available
+from gateway.kpi.needs import of_everyone
 from gateway.kpi.publisher import PRODUCER, Publisher, tags_of, with_ids
 from gateway.kpi.reading import revisions
 from gateway.kpi.worker import Plant, Worker
@@ -79,7 +79,9 @@ class Engine:
         commit_every_s: float = _COMMIT_S,
     ) -> None:
         plant = Plant(models, site, journal.tags, constraints or {}, limits)
-        rules = Rules(factors, needs(plant, catalogue), catalogue)
+        rules = Rules(
+            factors, of_everyone(models, groups(models, site, plant.constraints, plant.lasts), catalogue), catalogue
+        )
         self._worker = Worker(path, plant, Publisher(rules))
         self._between = partial(between, self._worker, rules)
         self._live = Live(self._worker, rules)
@@ -251,16 +253,3 @@ class Engine:
     async def _run(self, call: Callable[..., T], *args: object) -> T:
         # shielded: a task that is cancelled must not take a step with it that waits for the thread, and its facts
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, call, *args))
-
-
-def needs(plant: Plant, catalogue: Catalogue) -> dict[str, Mapping[str, str]]:
-    """What each owner's KPIs lack: an asset's own config; for lines and the site whatever one of their assets lacks."""
-    found: dict[str, Mapping[str, str]] = {
-        name: available(model, catalogue=catalogue) for name, model in plant.models.items()
-    }
-    for group in groups(plant.models, plant.site, plant.constraints):
-        lacking: dict[str, str] = {}
-        for member in group.members:
-            lacking |= {kpi: f"{member} {text}" for kpi, text in found[member].items() if text and not lacking.get(kpi)}
-        found[group.owner] = lacking
-    return found

@@ -1,10 +1,11 @@
 """What each KPI still needs from an asset's config, so that nobody has to guess why a value is missing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway.kpi.asset import COUNTS, STOPS, AssetModel, TimeClass, is_timed, state_roles
 from gateway.kpi.catalogue import STANDARD, Catalogue
+from gateway.kpi.group import Group
 
 _ASK: Final[Mapping[str, str]] = {
     "energy": "needs `energy: {electricity: …}`",
@@ -30,21 +31,52 @@ _OF_ANY: Final = ("energy", "quality_rules")
 """Inputs that one member of a line or site is enough for."""
 
 
-def available(*models: AssetModel, catalogue: Catalogue = STANDARD) -> dict[str, str]:
+def available(
+    *models: AssetModel, catalogue: Catalogue = STANDARD, metered: Sequence[AssetModel] = ()
+) -> dict[str, str]:
     """What each KPI of the catalogue still needs from the config: "" where it will be computed.
 
     The texts finish the sentence "oee needs …" and are the reasons that `evaluate` gives. Several models are the
     members of a line or site: time and counts must be known of every member that has any of them, energy of one.
+
+    metered: whose energy counts, where it is more than these models.
     """
     timed = [model for model in models if is_timed(model)]
     has = {
-        need: any(map(test, models)) if need in _OF_ANY else bool(timed) and all(map(test, timed))
+        need: any(map(test, metered or models)) if need in _OF_ANY else bool(timed) and all(map(test, timed))
         for need, test in _HAS.items()
     }
     return {
         row.kpi.id: "; ".join(words for need, words in _ASK.items() if need in row.inputs and not has[need])
         for row in catalogue.rows
     }
+
+
+def of_everyone(
+    models: Mapping[str, AssetModel], groups: Iterable[Group], catalogue: Catalogue
+) -> dict[str, Mapping[str, str]]:
+    """What each owner's KPIs lack; above assets the texts begin with the asset that lacks it.
+
+    Args:
+        groups: members before what they belong to.
+    """
+    found: dict[str, Mapping[str, str]] = {
+        name: available(model, catalogue=catalogue) for name, model in models.items()
+    }
+    counted: dict[str, list[str]] = {name: [name] for name in models}
+    metered: dict[str, list[str]] = {name: [name] for name in models}
+    for group in groups:
+        limits = [group.constraint] if group.constraint else group.members
+        counted[group.owner] = [name for member in limits for name in counted[member]]
+        metered[group.owner] = [name for member in group.members for name in metered[member]]
+        lacks = available(
+            *(models[name] for name in counted[group.owner]),
+            catalogue=catalogue,
+            metered=[models[name] for name in metered[group.owner]],
+        )
+        first = {kpi: next((name for name in counted[group.owner] if found[name][kpi]), "") for kpi in lacks}
+        found[group.owner] = {kpi: f"{first[kpi]} {text}".lstrip() if text else "" for kpi, text in lacks.items()}
+    return found
 
 
 def _is_reached(model: AssetModel, *wanted: TimeClass) -> bool:

@@ -10,8 +10,10 @@ import apsw
 from gateway.kpi.buckets import quantities
 from gateway.kpi.chunks import Chunks
 from gateway.kpi.facts import Series
+from gateway.kpi.intervals import Interval
+from gateway.kpi.laid import Intervals
 from gateway.kpi.store import COLUMNS, SCHEMA
-from gateway.kpi.windows import WINDOWS, Context, WindowKpis
+from gateway.kpi.windows import WINDOWS, Context, Sums, WindowKpis
 
 __all__ = ["WINDOWS", "EnergyHour", "KpiReader", "MinuteRow", "ModelRecord", "NoKpis", "Segment", "WindowKpis"]
 
@@ -103,6 +105,10 @@ class KpiReader:
         """
         return self.context(owner).answers(self._read, owner, window, from_ms, to_ms)
 
+    def sums(self, owner: str, window: str, from_ms: int, to_ms: int) -> list[Sums]:
+        """The sums behind `kpis`."""
+        return self.context(owner).sums(self._read, owner, window, from_ms, to_ms)
+
     def context(self, owner: str) -> Context:
         """What turns this owner's sums into KPIs."""
         meta = {key: self.meta(key) for key in ("needs", "groups", "factors", "catalogue", "timezone")}
@@ -121,6 +127,10 @@ class KpiReader:
     def facts(self, owner: str, role: str, from_ms: int, to_ms: int) -> Series:
         """The facts of a role in a range, with its neighbours on both sides."""
         return self._asked(lambda db: Chunks(db).window(owner, role, from_ms, to_ms))
+
+    def intervals(self, asset: str, from_ms: int, to_ms: int) -> tuple[Interval, ...]:
+        """What was said about stretches of an asset's time that touch a range."""
+        return self._asked(lambda db: Intervals(db).of(asset, from_ms, to_ms))
 
     def minutes(self, owner: str, from_ms: int, to_ms: int) -> list[MinuteRow]:
         """The stored minutes of a range that have anything in them, in order."""

@@ -1,5 +1,6 @@
 """What a site says about its KPIs: which class of time counts as what, how good data must be, KPIs of its own."""
 
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -16,7 +17,7 @@ __all__ = [
     "MovableClass",
     "OwnKpiConfig",
     "OwnName",
-    "parse_settings",
+    "catalogue_of",
 ]
 
 _TAKEN: Final = {name for kpi in CATALOGUE for name in (kpi.id, f"{kpi.id}_low", f"{kpi.id}_high")}
@@ -79,9 +80,10 @@ class KpiSettings(Section):
         return Catalogue.of(known, own, gate, self.model_dump_json(exclude_defaults=True))
 
 
-def parse_settings(text: str) -> KpiSettings:
-    """The settings that a catalogue names; "" stands for none."""
-    return KpiSettings.model_validate_json(text or "{}")
+@lru_cache(4)
+def catalogue_of(settings: str) -> Catalogue:
+    """The catalogue that names these settings; "" stands for none."""
+    return KpiSettings.model_validate_json(settings or "{}").catalogue()
 
 
 def _row(name: str, own: OwnKpiConfig) -> Kpi:

@@ -11,7 +11,7 @@ from gateway.kpi.answer import Kpis, Rules
 from gateway.kpi.buckets import quantities
 from gateway.kpi.catalogue import Status, combine
 from gateway.kpi.factors import Factors
-from gateway.kpi.settings import parse_settings
+from gateway.kpi.settings import catalogue_of
 from gateway.kpi.store import COLUMNS
 
 Read = Callable[..., list[Any]]
@@ -78,11 +78,8 @@ class Context:
     @staticmethod
     def of(meta: Mapping[str, str], final_ms: int) -> "Context":
         """From the values of the table `meta`."""
-        rules = Rules(
-            Factors.parse(meta["factors"]),
-            json.loads(meta["needs"] or "{}"),
-            parse_settings(meta["catalogue"]).catalogue(),
-        )
+        needs = json.loads(meta["needs"] or "{}")
+        rules = Rules(Factors.parse(meta["factors"]), needs, catalogue_of(meta["catalogue"]))
         return Context(rules, json.loads(meta["groups"] or "{}"), ZoneInfo(meta["timezone"] or "UTC"), final_ms)
 
     def answers(self, read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> list[WindowKpis]:

@@ -3,7 +3,7 @@
 from gateway.kpi.catalogue.catalogue import CATALOGUE, STANDARD, Catalogue, Row
 from gateway.kpi.catalogue.elements import MEANINGS, Element, elements
 from gateway.kpi.catalogue.evaluate import EVERYBODYS, NO_GRID_FACTOR, Result, combine, evaluate
-from gateway.kpi.catalogue.formula import FormulaError, spell
+from gateway.kpi.catalogue.formula import Formula, FormulaError, spell
 from gateway.kpi.catalogue.gate import Gate, Status, scores
 from gateway.kpi.catalogue.inputs import inputs_of
 from gateway.kpi.catalogue.own import Expression, amounts, unit_of
@@ -22,6 +22,7 @@ __all__ = [
     "Catalogue",
     "Element",
     "Expression",
+    "Formula",
     "FormulaError",
     "Gate",
     "Kpi",

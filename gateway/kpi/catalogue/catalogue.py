@@ -19,6 +19,7 @@ from gateway.kpi.catalogue.row import Kpi
 
 CATALOGUE: Final[tuple[Kpi, ...]] = (*PRODUCTIVITY, *QUALITY, *MAINTENANCE, *DATA_QUALITY, *ENERGY)
 """Every KPI that Lineside knows by itself."""
+_GATE: Final = Gate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class Catalogue:
     def of(
         known: Mapping[str, Terms],
         own: Sequence[Row] = (),
-        gate: Gate = Gate(),
-        settings: str = "",  # noqa: B008
+        gate: Gate = _GATE,
+        settings: str = "",
     ) -> "Catalogue":
         """The catalogue under these time elements, with a site's own rows."""
         return Catalogue((*(Row.of(kpi, known) for kpi in CATALOGUE), *own), known, gate, settings)
