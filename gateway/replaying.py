@@ -2,25 +2,23 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
 
-from adapters.replay.config import Recorded, ReplayConfig
 from gateway.app import Gateway, open_gateway, start_core, start_stores
 from gateway.clock import SystemClock
 from gateway.config import Config
 from gateway.health import ALIVE
-from gateway.model import GOOD, Batch, Tag
-from gateway.ports import Delivery, Unusable
-from gateway.recording import Reader, Wanted, is_raw, open_recording, unproven
+from gateway.model import GOOD, Batch
+from gateway.ports import Delivery
+from gateway.reels import Reel, as_recorded, lacking, open_reels
 
 _AHEAD: Final = 32  # records that the slowest consumer may lag behind
-_ROWS: Final = 1 << 16
 _LOOK_S: Final = 0.02
 _NS_PER_MS: Final = 1_000_000
 _PRODUCER: Final = "replay"
@@ -85,13 +83,11 @@ async def replay(config: Config, files: Sequence[Path], stop: asyncio.Event, sho
         Unusable: a recording, the journal or a data file cannot be used.
     """
     with ExitStack() as open_files:
-        reels = await asyncio.to_thread(_reels, config, files, open_files)
-        known = {tag.name: tag for reel in reels for tag in reel.known.values()}
-        config = _as_recorded(config, known)
-        result = Replayed(lacking=_lacking(config, reels))
+        reels = await asyncio.to_thread(open_reels, config, files, open_files)
+        result = Replayed(lacking=lacking(config, reels))
         async with AsyncExitStack() as stack:
             clock = RecordedTime()
-            gateway = await open_gateway(config, clock, stack)
+            gateway = await open_gateway(as_recorded(config, reels), clock, stack)
             await gateway.journal.register([ALIVE])
             async with asyncio.TaskGroup() as tasks:
                 start_core(gateway, tasks)
@@ -106,71 +102,6 @@ async def replay(config: Config, files: Sequence[Path], stop: asyncio.Event, sho
 
 
 @dataclass(slots=True)
-class _Reel:
-    """An open recording: which of its tags are wanted, as which tags of the site; and its dictionary."""
-
-    reader: Reader
-    wanted: Mapping[str, Tag]
-    known: Mapping[str, Tag]
-
-    def pages(self, id_of: Callable[[str], int]) -> Iterator[Batch]:
-        """Its readings in batches of moderate size."""
-        wanted = {name: Wanted(id_of(tag.name), tag.type) for name, tag in self.wanted.items()}
-        for page in self.reader.pages(wanted):
-            for start in range(0, len(page), _ROWS):
-                yield _part(page, slice(start, start + _ROWS))
-
-
-def _part(page: Batch, rows: slice) -> Batch:
-    return Batch(page.tag[rows], page.time_ns[rows], page.value[rows], page.quality[rows], page.texts)
-
-
-def _reels(config: Config, files: Sequence[Path], stack: ExitStack) -> list[_Reel]:
-    """Opens every recording. Unusable: none is given, or one is none."""
-    tags = {tag.name: tag for tag in (*config.tags, ALIVE)}
-    reels = []
-    for file in files:
-        reader = _open(file, stack, ReplayConfig(file=file, timezone=config.root.timezone))
-        found = _names(file, reader, config)
-        wanted = {name: tags[name] for name in found if name in tags}
-        if not any(is_raw(name) for name in wanted):
-            raise Unusable(f"{file} has no tag of {config.file}: it has {', '.join(sorted(found)[:5])} …")
-        reels.append(_Reel(reader, wanted, found))
-    for section in config.sources.values():
-        if isinstance(section, ReplayConfig):
-            reader = _open(section.file, stack, section)
-            recorded: list[Recorded] = section.recorded()
-            wanted = {one.name: one.tag for one in recorded}
-            reels.append(_Reel(reader, wanted, {one.tag.name: one.tag for one in recorded}))
-    if not reels:
-        raise Unusable("name a recording, or give the config a source of kind replay")
-    return reels
-
-
-def _open(file: Path, stack: ExitStack, section: ReplayConfig) -> Reader:
-    reader = open_recording(file, section.zone)
-    stack.callback(reader.close)
-    return reader
-
-
-def _names(file: Path, reader: Reader, config: Config) -> dict[str, Tag]:
-    if reader.tags:
-        return reader.tags
-    with ExitStack() as stack:
-        return _open(file, stack, ReplayConfig(file=file, timezone=config.root.timezone)).survey()
-
-
-def _as_recorded(config: Config, known: Mapping[str, Tag]) -> Config:
-    """The config for this replay: what no recorded session proves holds until the next reading."""
-    return replace(config, tags=tuple(tag if tag.name not in known else unproven(tag, known) for tag in config.tags))
-
-
-def _lacking(config: Config, reels: Sequence[_Reel]) -> list[str]:
-    given = {tag.name for reel in reels for tag in reel.wanted.values()}
-    return [tag.name for tag in config.tags if tag.name not in given and not tag.name.startswith("source/")]
-
-
-@dataclass(slots=True)
 class _Player:
     """Feeds the journal, never further ahead than its consumers can follow."""
 
@@ -179,7 +110,7 @@ class _Player:
     result: Replayed
     stop: asyncio.Event
     show: Show
-    reels: Sequence[_Reel]
+    reels: Sequence[Reel]
     _life: Callable[[Batch], Batch] = field(init=False)
 
     def __post_init__(self) -> None:
