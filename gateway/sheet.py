@@ -13,7 +13,7 @@ Columns are the keys of the kind, and `line`: the asset's line. An empty cell le
 from typing import Any, Final
 
 from gateway.document import Document, closest
-from gateway.table import read_rows
+from gateway.table import read_table
 
 SHEET_SCHEMA: Final[dict[str, Any]] = {
     "title": "Sheet",
@@ -49,16 +49,15 @@ def _expand_one(document: Document, name: str, entry: dict[str, Any], found: dic
     path = document.file.resolve().parent / str(entry["sheet"])
     sheet = Document(path, problems=document.problems)
     try:
-        rows = read_rows(path)
+        table = read_table(path)
     except ValueError as exc:
         document.report(("sources", name, "sheet"), str(exc))
         return
-    if not any("name" in row for _, row in rows):
-        known = rows[0][1] if rows else ()
-        document.report(("sources", name, "sheet"), f"{path} has no column `name`{closest('name', known)}")
+    if "name" not in table.columns:
+        document.report(("sources", name, "sheet"), f"{path} has no column `name`{closest('name', table.columns)}")
         return
     sources, assets = document.data["sources"], document.data.setdefault("assets", {})
-    for line, row in rows:
+    for line, row in table.rows:
         source, row_line = row.pop("name", ""), row.pop("line", "")
         sheet.place(("sources", source), line)
         if source in sources:

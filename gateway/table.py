@@ -2,18 +2,27 @@
 
 import csv
 from pathlib import Path
+from typing import NamedTuple
 
 
-def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line, column → text) of every row that is not empty; empty cells and columns without a name are left out.
+class Table(NamedTuple):
+    """A file's columns, and (line, column → text) of every row that is not empty; empty cells are left out."""
 
-    Commas, semicolons and tabs are told apart by the first line. ValueError: the file cannot be read, and why.
+    columns: tuple[str, ...]
+    rows: list[tuple[int, dict[str, str]]]
+
+
+def read_table(path: Path) -> Table:
+    """The table of a CSV file; commas, semicolons and tabs are told apart by the first line.
+
+    ValueError: the file cannot be read, and why.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         dialect = csv.Sniffer().sniff(lines[0], ",;\t") if lines and set(lines[0]) & set(",;\t") else csv.excel
         reader = csv.DictReader(lines, dialect=dialect)
-        return [(reader.line_num, cells) for row in reader if (cells := _cells(row))]
+        rows = [(reader.line_num, cells) for row in reader if (cells := _cells(row))]
+        return Table(tuple(name.strip() for name in reader.fieldnames or () if name.strip()), rows)
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         raise ValueError(f"{path} cannot be read: {reason}") from exc

@@ -1,6 +1,7 @@
 """Products and their ideal cycle times by asset, from the config or from a CSV file."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -8,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from gateway.document import Document, closest
 from gateway.fields import Duration, Name, Section, parse_duration
-from gateway.table import read_rows
+from gateway.table import read_table
 
 EVERY: Final = "*"
 """In place of an asset: those that have no time of their own."""
@@ -43,42 +44,44 @@ def read_products(file: Path, document: Document, assets: Collection[str]) -> di
     """
     sheet = Document(file, problems=document.problems)
     try:
-        rows = read_rows(file)
+        table = read_table(file)
     except ValueError as exc:
         document.report(("products_file",), str(exc))
         return {}
-    if not any("product" in row for _, row in rows):
-        document.report(("products_file",), f"{file} has no column `product`: it needs {', '.join(_COLUMNS)}")
+    unknown = sorted(set(table.columns) - set(_COLUMNS))
+    if unknown or "product" not in table.columns:
+        what = f"unknown column {unknown[0]!r}{closest(unknown[0], _COLUMNS)}" if unknown else "no column `product`"
+        sheet.report((), what)
         return {}
-    found: dict[str, dict[str, object]] = {}
-    for line, row in rows:
-        if problem := _take(row, found, assets):
+    found: dict[str, _Product] = {}
+    for line, row in table.rows:
+        try:
+            _take(row, found, assets)
+        except ValueError as exc:
             sheet.place((), line)
-            sheet.report((), problem)
-    return {name: ProductConfig.model_validate(one) for name, one in found.items()}
+            sheet.report((), str(exc))
+    return {name: ProductConfig(title=one.title, ideal_cycle_time=one.times) for name, one in found.items()}
 
 
-def _take(row: Mapping[str, str], found: dict[str, dict[str, object]], assets: Collection[str]) -> str:
-    """Adds a row to its product; returns what is wrong with it."""
-    name, asset = row.get("product", ""), row.get("asset", EVERY)
-    unknown = row.keys() - set(_COLUMNS)
-    if unknown:
-        return f"unknown column {min(unknown)!r}{closest(min(unknown), _COLUMNS)}"
+@dataclass(slots=True)
+class _Product:
+    title: str = ""
+    times: dict[str, str] = field(default_factory=dict)
+
+
+def _take(row: Mapping[str, str], found: dict[str, _Product], assets: Collection[str]) -> None:
+    """Adds a row to its product. ValueError: what is wrong with it."""
+    name, asset, time = row.get("product", ""), row.get("asset", EVERY), row.get("ideal_cycle_time")
     if not name:
-        return "has no product"
+        raise ValueError("has no product")
     if asset != EVERY and asset not in assets:
-        return f"no asset {asset!r}{closest(asset, assets)}"
-    product = found.setdefault(name, {"title": "", "ideal_cycle_time": {}})
-    product["title"] = row.get("title", product["title"])
-    times = product["ideal_cycle_time"]
-    assert isinstance(times, dict)
-    if "ideal_cycle_time" not in row:
-        return ""
-    if asset in times:
-        return f"product {name!r} has a time on {'every asset' if asset == EVERY else asset} already"
-    try:
-        parse_duration(row["ideal_cycle_time"])
-    except ValueError as exc:
-        return str(exc)
-    times[asset] = row["ideal_cycle_time"]
-    return ""
+        raise ValueError(f"no asset {asset!r}{closest(asset, assets)}")
+    product = found.setdefault(name, _Product())
+    product.title = row.get("title", product.title)
+    if time is None:
+        return
+    if asset in product.times:
+        raise ValueError(f"product {name!r} has a time on {'every asset' if asset == EVERY else asset} already")
+    if not parse_duration(time):
+        raise ValueError(f"{time!r}: a part takes longer than that")
+    product.times[asset] = time

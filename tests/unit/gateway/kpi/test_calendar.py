@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kpi.calendar import Calendar
+from gateway.kpi.calendar import Calendar, Shift
 from gateway.kpi.calendar_config import CalendarConfig
 
 HOUR = 3_600_000
@@ -116,15 +117,114 @@ def test_shifts_of_a_range_are_whole_and_in_order() -> None:
     assert found[0].start_ms == at("2026-05-03T22:00")
 
 
-_YEAR = st.integers(at("2026-01-01T00:00"), at("2027-01-01T00:00"))
-_CALENDARS = st.sampled_from(
-    [
-        Calendar.always(BERLIN),
-        calendar(days="mon-sat", shifts=THREE_SHIFTS, breaks=["10:00-10:15", "23:50-00:10"]),
-        calendar(BERLIN, shifts={"late": "20:00-04:00"}, breaks=["02:15-02:45"], holidays=["2026-03-28"]),
-        calendar("America/New_York", days="mon-fri", shifts={"all": "06:00-06:00"}),
+def test_a_date_may_be_worked_otherwise_than_its_weekday() -> None:
+    found = calendar(
+        days="mon-fri",
+        shifts={"day": "06:00-14:00", "night": "22:00-06:00"},
+        breaks=["10:00-10:15"],
+        holidays=["2026-12-24", "2026-12-25"],
+        exceptions={
+            "2026-12-23": {"breaks": []},
+            "2026-12-24": {"shifts": {"short": "07:00-11:00"}},
+            "2026-12-25": "off",
+            "2026-12-26": "on",
+        },
+    )
+    assert found.planned(at("2026-12-23T06:00"), at("2026-12-28T00:00")) == [
+        (at("2026-12-23T06:00"), at("2026-12-23T14:00")),  # no break
+        (at("2026-12-23T22:00"), at("2026-12-24T06:00")),
+        (at("2026-12-24T07:00"), at("2026-12-24T10:00")),  # a holiday that is worked, with the usual break
+        (at("2026-12-24T10:15"), at("2026-12-24T11:00")),
+        (at("2026-12-26T06:00"), at("2026-12-26T10:00")),  # a Saturday that is worked as a weekday
+        (at("2026-12-26T10:15"), at("2026-12-26T14:00")),
+        (at("2026-12-26T22:00"), at("2026-12-27T06:00")),
     ]
-)
+    assert found.shift_at(at("2026-12-24T08:00")) == Shift(
+        "short", at("2026-12-24T07:00"), at("2026-12-24T11:00"), date(2026, 12, 24)
+    )
+
+
+def test_a_shift_of_an_exception_begins_when_the_night_before_it_is_over() -> None:
+    found = calendar(shifts={"night": "22:00-06:00"}, exceptions={"2026-05-05": {"shifts": {"early": "04:00-12:00"}}})
+    shifts = found.shifts_in(at("2026-05-05T01:00"), at("2026-05-05T13:00"))
+    assert [(shift.name, shift.start_ms, shift.end_ms) for shift in shifts] == [
+        ("night", at("2026-05-04T22:00"), at("2026-05-05T06:00")),
+        ("early", at("2026-05-05T06:00"), at("2026-05-05T12:00")),
+    ]
+
+
+def test_planned_maintenance_is_no_planned_time_every_week_or_once() -> None:
+    found = calendar(
+        days="mon-sat",
+        shifts=THREE_SHIFTS,
+        maintenance=[{"days": "sat", "at": "12:00-16:00"}, {"on": "2026-05-05", "at": "23:00-01:00"}],
+    )
+    windows = found.maintenance(at("2026-05-04T00:00"), at("2026-05-18T00:00"))
+    assert windows == [
+        (at("2026-05-05T23:00"), at("2026-05-06T01:00")),
+        (at("2026-05-09T12:00"), at("2026-05-09T16:00")),
+        (at("2026-05-16T12:00"), at("2026-05-16T16:00")),
+    ]
+    planned = found.planned(at("2026-05-04T00:00"), at("2026-05-18T00:00"))
+    assert all(end <= a or start >= b for start, end in planned for a, b in windows)
+    assert hours(planned) == 12 * 24 - 2 - 4 - 4
+
+
+def test_maintenance_that_began_before_midnight_keeps_the_next_shift_waiting() -> None:
+    found = calendar(shifts={"early": "00:00-08:00"}, maintenance=[{"days": "mon", "at": "22:00-02:00"}])
+    assert found.planned(at("2026-05-05T00:00"), at("2026-05-05T12:00")) == [
+        (at("2026-05-05T02:00"), at("2026-05-05T08:00"))
+    ]
+    assert found.maintenance(at("2026-05-05T00:00"), at("2026-05-05T12:00")) == [
+        (at("2026-05-05T00:00"), at("2026-05-05T02:00"))
+    ]
+
+
+def test_the_day_begins_at_day_start_for_shifts_and_for_the_time_between_them() -> None:
+    found = calendar(days="mon-fri", shifts={"day": "06:30-14:00", "night": "22:00-04:00"}, day_start="06:00")
+    assert found.business_date(at("2026-05-05T05:59")) == date(2026, 5, 4)
+    assert found.business_date(at("2026-05-05T06:00")) == date(2026, 5, 5)
+    assert found.business_date(at("2026-05-10T03:00")) == date(2026, 5, 9)  # a Sunday without work
+    early = calendar(shifts={"first": "02:00-10:00"}, day_start="06:00")
+    shift = early.shift_at(at("2026-05-05T03:00"))
+    assert shift is not None
+    assert shift.business_date == date(2026, 5, 4)  # it begins before the day does
+    assert early.business_date(at("2026-05-05T09:59")) == date(2026, 5, 4)
+    assert early.business_date(at("2026-05-05T10:00")) == date(2026, 5, 5)
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
+def test_days_that_begin_at_six_have_23_and_25_hours_too(day: str) -> None:
+    found = calendar(BERLIN, day_start="06:00")
+    lengths = [
+        (one.end_ms - one.start_ms) / HOUR
+        for one in found.days_in(at(f"{day}T00:00", BERLIN), at(f"{day}T12:00", BERLIN))
+    ]
+    assert lengths == ([23, 24] if day == "2026-03-29" else [25, 24])
+
+
+def test_a_calendar_survives_its_record() -> None:
+    for found in _EVERY:
+        assert Calendar.described(json.loads(json.dumps(found.describe()))) == found
+    assert len({json.dumps(found.describe()) for found in _EVERY}) == len(_EVERY)
+
+
+_YEAR = st.integers(at("2026-01-01T00:00"), at("2027-01-01T00:00"))
+_EVERY = [
+    Calendar.always(BERLIN),
+    calendar(days="mon-sat", shifts=THREE_SHIFTS, breaks=["10:00-10:15", "23:50-00:10"]),
+    calendar(BERLIN, shifts={"late": "20:00-04:00"}, breaks=["02:15-02:45"], holidays=["2026-03-28"]),
+    calendar("America/New_York", days="mon-fri", shifts={"all": "06:00-06:00"}),
+    calendar(BERLIN, days="mon-fri", shifts=THREE_SHIFTS, day_start="05:00", exceptions={"2026-03-29": "on"}),
+    calendar(
+        "America/New_York",
+        shifts={"early": "03:00-11:00", "late": "20:00-03:00"},
+        day_start="06:00",
+        maintenance=[{"days": "sat", "at": "23:00-05:00"}, {"on": "2026-07-04", "at": "00:00-24:00"}],
+        exceptions={"2026-11-01": {"shifts": {"odd": "01:30-09:00"}}, "2026-03-08": "off"},
+    ),
+]
+_CALENDARS = st.sampled_from(_EVERY)
 
 
 @given(_CALENDARS, _YEAR, st.integers(0, 96 * HOUR), st.integers(0, 96 * HOUR))
