@@ -1,6 +1,7 @@
 """The ledger as tables: CSV for people, Parquet for notebooks, rows for programs."""
 
 import csv
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from simulators.ledger import WATT_MS_PER_WH, Ledger, MachineLedger
+from simulators.steps import Steps
 from simulators.truth import ML_MS_PER_M3
 
 Columns = dict[str, list[Any]]
@@ -109,26 +111,24 @@ def _parts(ledger: Ledger) -> Iterator[Columns]:
 
 def _power(ledger: Ledger) -> Iterator[Columns]:
     for name, book in ledger.machines.items():
-        steps = book.power
-        yield {
-            "machine": [name] * len(steps.at_ms),
-            "time_ms": steps.at_ms.tolist(),
-            "watts": steps.rate.tolist(),
-        }
+        times, watts = _steps(ledger, book.power)
+        yield {"machine": [name] * len(times), "time_ms": times, "watts": watts}
 
 
 def _flows(ledger: Ledger) -> Iterator[Columns]:
     for name, carrier, steps in _all_flows(ledger.machines):
-        size = len(steps.at_ms)
-        yield {
-            "machine": [name] * size,
-            "carrier": [carrier] * size,
-            "time_ms": steps.at_ms.tolist(),
-            "ml_per_min": steps.rate.tolist(),
-        }
+        times, rates = _steps(ledger, steps)
+        size = len(times)
+        yield {"machine": [name] * size, "carrier": [carrier] * size, "time_ms": times, "ml_per_min": rates}
 
 
-def _all_flows(machines: dict[str, MachineLedger]) -> Iterator[tuple[str, str, Any]]:
+def _steps(ledger: Ledger, steps: Steps) -> tuple[list[int], list[int]]:
+    """Moments and rates, without what is only foreseen."""
+    known = bisect_right(steps.at_ms, ledger.until_ms)
+    return steps.at_ms[:known].tolist(), steps.rate[:known].tolist()
+
+
+def _all_flows(machines: dict[str, MachineLedger]) -> Iterator[tuple[str, str, Steps]]:
     return ((name, carrier, steps) for name, book in machines.items() for carrier, steps in book.flows.items())
 
 

@@ -115,7 +115,8 @@ class Machine:
         stop = self._stops[index]
         operator = None
         if stop.operator:
-            operator = yield from self._call_operator(next(iter(stop.lasts)))
+            first = next(iter(stop.lasts))
+            operator = yield from self._call_operator(State.IDLE if first is State.SETUP else first)
         for state, span in stop.lasts.items():
             yield from self._stay(self.body.lasts_ms(span), state)
         self._let_go(operator)
