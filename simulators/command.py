@@ -1,6 +1,7 @@
 """`run SCENARIO`: the plant for people at a terminal, for scripts, and for programs that drive it by lines."""
 
 import asyncio
+import gc
 import logging
 import sys
 import tempfile
@@ -64,6 +65,7 @@ async def run(wish: Wish) -> None:
         broker = Path(scratch) if wish.own_broker else None
         options = RunOptions(wish.folder, broker, wish.seed, wish.speed, wish.hidden_share, wish.api)
         async with running(scenario, options) as plant:
+            gc.freeze()  # a thousand machines stay for good; looking for garbage among them takes 100 ms each time
             if wish.driven:
                 await _driven(plant, wish)
             else:

@@ -6,6 +6,7 @@ import sys
 BENCHES = (
     "bench_modbus",
     "bench_modbus_faults",
+    "bench_plant",
     "bench_fleet",
     "bench_sink",
     "bench_journal",
