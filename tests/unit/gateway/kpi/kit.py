@@ -21,6 +21,7 @@ from tests.clock import VirtualClock
 
 START = 1_780_000_020_000 // 60_000 * 60_000
 STATES = {"EXECUTE": TimeClass.PRODUCING, "ABORTED": TimeClass.FAULT, "IDLE": TimeClass.IDLE, "SETUP": TimeClass.SETUP}
+ASSETS = ("press", "weld")
 Row = tuple[int, ...]
 Readings = list[tuple[int, int, float | str | None]]
 """tag id, time in ms, value; None: a bad reading."""
@@ -219,4 +220,33 @@ def total(rows: Mapping[int, Row], name: str) -> int:
     return sum(q(row, name) for row in rows.values())
 
 
-__all__ = ["START", "Inbox", "Kit", "Readings", "Row", "dump", "engine", "fed", "q", "rows_of", "total"]
+def expected(kit: Kit, rows: Readings, path: Path, asset: str) -> dict[int, Row]:
+    horizon = max(time for tag, time, _ in rows if tag == kit.alive or tag in kit.session.values())
+    stored = rows_of(path, asset)
+    last = (max(stored) + 1) * 60_000
+    return kit.scratch(rows, asset, START - 3_600_000, last, horizon)
+
+
+def assert_ledger_equals_buckets(kit: Kit, path: Path, asset: str) -> None:
+    stored = rows_of(path, asset)
+    for quantity in ("total", "good", "energy", "energy_producing", "time_producing", "planned", "time_unknown"):
+        sums = {minute: value for minute, value in kit.inbox.bucket(asset, quantity).items() if value}
+        assert sums == {minute: q(row, quantity) for minute, row in stored.items() if q(row, quantity)}, quantity
+
+
+__all__ = [
+    "ASSETS",
+    "START",
+    "Inbox",
+    "Kit",
+    "Readings",
+    "Row",
+    "assert_ledger_equals_buckets",
+    "dump",
+    "engine",
+    "expected",
+    "fed",
+    "q",
+    "rows_of",
+    "total",
+]
