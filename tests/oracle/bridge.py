@@ -9,12 +9,11 @@ from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass, fingerprint,
 from gateway.kpi.book import Derived, derive
 from gateway.kpi.buckets import Buckets, quantities
 from gateway.kpi.calendar import Calendar
+from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.facts import Series, text_code
 from gateway.kpi.intervals import Interval
 from gateway.kpi.segments import RENEWED, RESUMED, UP
-from gateway.walltime import Span as Wall
-from gateway.walltime import parse_span
-from tests.oracle.calendars import Rota
+from tests.oracle.calendars import Clock, Rota
 from tests.oracle.machine import Machine, Report, Story
 
 SESSION = 1000
@@ -69,16 +68,23 @@ def _inherited(machine: Machine) -> dict[str, str]:
 
 
 def calendar(rota: Rota) -> Calendar:
-    """The engine's calendar of a rota."""
-    walls = sorted((wall(start, end) for start, end in rota.shifts))
-    shifts = tuple((f"shift-{n}", span) for n, span in enumerate(walls))
-    breaks = tuple(sorted(wall(start, end) for start, end in rota.breaks))
-    return Calendar(rota.zone, frozenset(rota.weekdays), shifts, breaks, frozenset(rota.holidays))
+    """The engine's calendar of a rota, by way of the config that a user would write."""
+    weekdays = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    written = {
+        "days": [weekdays[day] for day in rota.weekdays],
+        "shifts": _shifts(rota.shifts),
+        "breaks": [f"{start}-{end}" for start, end in rota.breaks],
+        "holidays": list(rota.holidays),
+        "exceptions": {
+            day: "on" if clocks is None else {"shifts": _shifts(clocks)} for day, clocks in rota.exceptions.items()
+        },
+        "maintenance": [{"days": weekdays[day], "at": f"{start}-{end}"} for day, (start, end) in rota.upkeep],
+    }
+    return Calendar.from_config(CalendarConfig.model_validate(written), rota.zone)
 
 
-def wall(start: str, end: str) -> Wall:
-    """A span of wall time."""
-    return parse_span(f"{start}-{end}")
+def _shifts(clocks: tuple[Clock, ...]) -> dict[str, str]:
+    return {f"shift-{n}": f"{start}-{end}" for n, (start, end) in enumerate(sorted(clocks))}
 
 
 def facts(story: Story) -> dict[str, Series]:

@@ -15,7 +15,7 @@ class Rota:
     """When work is planned.
 
     shifts      none: around the clock on these weekdays (0 = Monday)
-    exceptions  the shifts of single dates, whatever weekday or holiday; () for none
+    exceptions  the shifts of single dates, whatever weekday or holiday; () for none, None for the usual ones
     upkeep      maintenance windows: weekday and wall time
     """
 
@@ -24,7 +24,7 @@ class Rota:
     shifts: tuple[Clock, ...] = ()
     breaks: tuple[Clock, ...] = ()
     holidays: tuple[date, ...] = ()
-    exceptions: Mapping[date, tuple[Clock, ...]] = field(default_factory=dict)
+    exceptions: Mapping[date, tuple[Clock, ...] | None] = field(default_factory=dict)
     upkeep: tuple[tuple[int, Clock], ...] = ()
 
     def planned(self, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
@@ -45,9 +45,10 @@ class Rota:
         ]
 
     def _work(self, day: date) -> tuple[Clock, ...]:
-        if day in self.exceptions:
-            return self.exceptions[day]
-        if day.weekday() not in self.weekdays or day in self.holidays:
+        own = self.exceptions.get(day)
+        if own is not None:
+            return own
+        if day not in self.exceptions and (day.weekday() not in self.weekdays or day in self.holidays):
             return ()
         return self.shifts or (("00:00", "00:00"),)
 

@@ -6,6 +6,7 @@ Readings of the specification that leave a choice, decided here:
 - A counter's growth beyond what is plausible is not counted, and the reading is the new base.
 - A lost session ends proof of life even where the broker kept the session: from the last proof to the next.
 - Intervals that overlap: the one that starts last covers, then the greater id.
+- An amount below zero is no amount: nothing is counted.
 - Products, orders and start-up phases hold until their next usable reading, over gaps and bad readings alike.
 """
 
@@ -54,7 +55,7 @@ class Oracle:
     # what state the machine was in
 
     def _states(self) -> list[tuple[int, str]]:
-        """(from when, class) in order; before the first: unknown."""
+        """(from when, class) in order."""
         moments = {report.at_ms for report in self.spoken}
         moments |= {edge for pair in self.silences for edge in pair}
         moments |= {
@@ -62,10 +63,10 @@ class Oracle:
         }
         if self.machine.hold == "polled":
             moments |= {report.at_ms + 3 * self.machine.period_ms for report in self.spoken}
-        found: list[tuple[int, str]] = []
+        found = [(-FOREVER, "unknown")]
         for moment in sorted(moments):
             state = self._booked(moment, self._reported(moment)) if moment < self.horizon_ms else "unknown"
-            if not found or found[-1][1] != state:
+            if found[-1][1] != state:
                 found.append((moment, state))
         return found
 
@@ -262,7 +263,7 @@ class Oracle:
         meter, reports = self.machine.meters[role], self.story.of(role)
         usable = [(r.at_ms, Fraction(r.value)) for r in reports if isinstance(r.value, float | int)]
         if meter.way == "increment":
-            return [(at, int(amount), False) for at, amount in usable]
+            return [(at, max(0, int(amount)), amount < 0) for at, amount in usable]
         if meter.way == "pulse":
             return [(at, int(amount != 0), False) for at, amount in usable]
         return [(t1, *self._step(meter, t1 - t0, c0, c1)) for (t0, c0), (t1, c1) in pairwise(usable)]
@@ -271,13 +272,12 @@ class Oracle:
         limit = self.plausible(gap_ms)
         step = c1 - c0
         if step < 0:
-            half = Fraction(meter.modulus, 2)
-            bound = half if limit is None else min(limit, half)
+            bound = Fraction(meter.modulus, 2) if limit is None or limit >= meter.modulus else limit
             rolled = meter.modulus - c0 + c1
             if meter.modulus and 0 <= rolled <= bound:
                 step = rolled
             elif limit is None and 2 * c1 > c0:
-                return 0, True  # a counter that starts again this high was replaced by another one
+                return 0, False  # a counter that starts again this high was replaced by another one
             else:
                 step = c1
         bad = step > (2**40 if limit is None else limit)

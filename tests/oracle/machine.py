@@ -1,7 +1,7 @@
 """What the oracle is told of a machine, and what that machine reported."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from fractions import Fraction
 
 from tests.oracle.calendars import Rota
@@ -80,7 +80,7 @@ class Story:
 
     def booked(self, kind: str) -> list["Span"]:
         """The intervals of a kind that stand."""
-        newest = {span.id: span for span in sorted(self.spans, key=lambda span: (span.revision, span.stands))}
+        newest = {span.id: span for span in sorted(self.spans, key=lambda span: (span.revision, astuple(span)))}
         return [span for span in newest.values() if span.kind == kind and span.stands]
 
     def of(self, role: str) -> list[Report]:
@@ -95,7 +95,8 @@ class Story:
 
 @dataclass(frozen=True)
 class Span:
-    """A booked interval. kind: stop | planned | order | product; of one id the highest revision counts."""
+    """A booked interval. kind: stop | planned | order | product; of one id the highest revision counts, then the
+    greater content."""
 
     id: str
     kind: str

@@ -13,7 +13,7 @@ def silences(machine: Machine, story: Story, horizon_ms: int) -> list[tuple[int,
     if machine.hold != "session":
         return []
     events = list(story.session)
-    for role in story.reports:
+    for role in (role for role in story.reports if not role.endswith("_booked")):
         events += [(r.at_ms, "reading") for r in story.of(role) if r.value is not None]
     order = {"down": 0, "renewed": 1, "resumed": 1, "up": 2, "reading": 3}
     events.sort(key=lambda event: (event[0], order[event[1]]))

@@ -37,4 +37,6 @@ def _climb(v0: Fraction, v1: Fraction, modulus: Fraction) -> tuple[Fraction, Fra
         return v0, v1
     if modulus and modulus - v0 + v1 <= modulus / 2:
         return v0, v1 + modulus
+    if 2 * v1 > v0:
+        return v1, v1  # no meter starts that high: it was replaced by a used one
     return Fraction(0), v1

@@ -33,6 +33,7 @@ REASONS = {
 CODES = (*REASONS, "logistics", "unheard of")
 PRODUCTS = ("lid", "cup", "box", "")
 BREAKS = (("10:00", "10:15"), ("18:10", "18:25"), ("00:20", "00:50"), ("23:50", "00:10"))
+UPKEEP = (("05:00", "07:30"), ("21:00", "23:00"), ("23:00", "00:45"))
 SHIFTS = (("06:00", "14:00"), ("14:00", "22:00"), ("22:00", "06:00"))
 
 
@@ -44,6 +45,8 @@ def rota(dice: random.Random, zone: str, days: list[date]) -> Rota:
         tuple(sorted(dice.sample(SHIFTS, dice.choice([0, 1, 2, 3, 3])))),
         tuple(dice.sample(BREAKS, dice.choice([0, 1, 3, 4]))),
         tuple(dice.sample(days, dice.choice([0, 0, 1]))),
+        {day: dice.choice([None, (), SHIFTS[:1], SHIFTS[1:]]) for day in dice.sample(days, dice.choice([0, 1, 2]))},
+        tuple((dice.randrange(7), clock) for clock in dice.sample(UPKEEP, dice.choice([0, 1, 3]))),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.kpi.catalogue.row import EVERY, KWH, Kpi
 
-_energy = partial(Kpi, windows=EVERY)
+_energy = partial(Kpi, windows=EVERY, method="interpolated meter readings")
 _carbon = partial(
     Kpi, unit="kg", scale=KWH, grid=True, windows=EVERY, standard="GHG Protocol Scope 2", method="location-based"
 )
