@@ -33,7 +33,9 @@ LOOKS: Final[dict[str, Look]] = {
     "fault": Look("Fault", "#c62828", "#d03232"),
     "blocked": Look("Blocked", "#7b4ab5", "#8556bf"),
     "starved": Look("Starved", "#a8481c", "#b04f21"),
+    "minor_stop": Look("Minor stop", "#d9730d", "#d9730d", ink="#201a05"),
     "planned_stop": Look("Planned stop", "#5a6876", "#5f6e7d"),
+    "maintenance": Look("Maintenance", "#2c7a7b", "#2f7f80"),
     "unplanned": Look("Not planned", "#9aa5b0", "#46525e", ink="#14191f", dark_ink="#ffffff"),
     "unknown": Look("Unknown", "#d3d9df", "#aab4be", ink="#1b2229", hatched=True),
 }

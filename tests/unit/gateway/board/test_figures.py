@@ -7,6 +7,7 @@ import pytest
 
 from gateway.board.figures import HOUR_MS, add_hours, energy_figure
 from gateway.board.palette import LOOKS, Theme
+from gateway.kpi.asset import TimeClass
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SIX = 1_780_441_200_000  # 06:00 on 3 June 2026 in Vietnam
@@ -68,6 +69,10 @@ def _luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_class_of_time_has_a_look() -> None:
+    assert set(LOOKS) == {one.label for one in TimeClass} | {"unplanned"}
 
 
 @pytest.mark.parametrize("name", list(LOOKS))
