@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulators.ledger import WATT_MS_PER_WH, Ledger, MachineLedger
 from simulators.recording import RecordedTag
 from simulators.scenario import Scenario
-from simulators.site_config import asset_of_meter, site_config
+from simulators.site_config import site_config
 from simulators.states import State
 from simulators.steps import Steps
 
@@ -54,7 +54,7 @@ def signals_of(scenario: Scenario, folder: Path, ledger: Ledger, texts: Texts) -
         ValueError: one of the faces cannot be read by Lineside. ProfileError: a unit's profile does not fit.
     """
     assets: Mapping[str, Mapping[str, Any]] = yaml.safe_load(site_config(scenario, {}, folder))["assets"]
-    meters = {asset_of_meter(name, scenario.meters[name], scenario): name for name in _shown_meters(scenario)}
+    meters = _metered(scenario)
     found: list[Signal] = []
     for asset, told in assets.items():
         if asset in ledger.machines:
@@ -69,6 +69,18 @@ def _shown_meters(scenario: Scenario) -> Iterator[str]:
     for face in scenario.faces:
         names = face.meters if face.kind == "mqtt" else [unit.meter for unit in face.units.values()]
         yield from (name for name in names if name)
+
+
+def _metered(scenario: Scenario) -> dict[str, str]:
+    """Asset → the meter behind its electricity: a machine has the meter that it is alone with."""
+    found = {}
+    for name in _shown_meters(scenario):
+        spec = scenario.meters[name]
+        is_alone = len(spec.of) == 1 and spec.of[0] in scenario.machines and not spec.base
+        asset = spec.of[0] if is_alone else f"{name}-meter" if name in scenario.machines else name
+        if spec.carrier == "electricity":
+            found[asset] = name
+    return found
 
 
 def _of_machine(
@@ -133,9 +145,9 @@ class _Electricity:
     def signals(self, asset: str, told: Mapping[str, Any]) -> Iterator[Signal]:
         """The asset's energy and power, where it has them."""
         if energy := told.get("energy", {}).get("electricity"):
-            yield Signal(RecordedTag(f"{asset}/{energy}", unit="kWh", counter=True), self._energy)
+            yield Signal(RecordedTag(_full(asset, energy), unit="kWh", counter=True), self._energy)
         if power := told.get("power"):
-            yield Signal(RecordedTag(f"{asset}/{power}", unit="kW"), self._power)
+            yield Signal(RecordedTag(_full(asset, power), unit="kW"), self._power)
 
     def _energy(self, from_ms: int, to_ms: int) -> tuple[Ints, Floats]:
         at_ms = self._moments(from_ms, to_ms)
@@ -171,6 +183,11 @@ def _electricity(ledger: Ledger, asset: str, meter: str | None) -> _Electricity 
         return None
     parts = [ledger.machines[name].power for name in seen.machines]
     return _Electricity(parts, ledger.start_ms, seen.base, seen.gain_ppm)
+
+
+def _full(asset: str, point: str) -> str:
+    """The tag that a role names: a point of the asset's own, or another's in full."""
+    return point if "/" in point else f"{asset}/{point}"
 
 
 def _tail(steps: Steps, from_ms: int) -> tuple[Ints, Ints, Ints]:
