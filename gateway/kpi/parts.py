@@ -12,6 +12,7 @@ from gateway.kpi.counters import Anomaly, booked_increments, count_increments
 from gateway.kpi.facts import Series
 
 BOOKED: Final = "_booked"
+BOOKED_ROLES: Final = tuple(role + BOOKED for role in (*COUNTS, *MORE_COUNTS))
 _BALANCED: Final = ("total", "good", "scrap", "rework")
 _SIGNS: Final = np.array([[1], [-1], [-1], [-1]])
 Counted = dict[str, NDArray[np.int64]]
