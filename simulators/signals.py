@@ -151,17 +151,23 @@ class _Electricity:
 
     def _energy(self, from_ms: int, to_ms: int) -> tuple[Ints, Floats]:
         at_ms = self._moments(from_ms, to_ms)
-        true = self.base_w * (at_ms - self.start_ms) + sum(_sums(steps, at_ms) for steps in self.parts)
+        true = self.base_w * (at_ms - self.start_ms)
+        for steps in self.parts:
+            true = true + _sums(steps, at_ms)
         return at_ms, self._wrong(true) / _W_MS_PER_KWH
 
     def _power(self, from_ms: int, to_ms: int) -> tuple[Ints, Floats]:
         at_ms = self._moments(from_ms, to_ms)
-        return at_ms, self._wrong(self.base_w + sum(_rates(steps, at_ms) for steps in self.parts)) / 1000
+        true = np.full(len(at_ms), self.base_w, np.int64)
+        for steps in self.parts:
+            true += _rates(steps, at_ms)
+        return at_ms, self._wrong(true) / 1000
 
     def _wrong(self, true: Ints) -> Ints:
         """What a meter with its error shows; in two parts, so that no product outgrows 64 bits."""
         whole, rest = np.divmod(true, _WHOLE)
-        return whole * (_WHOLE + self.gain_ppm) + rest * (_WHOLE + self.gain_ppm) // _WHOLE
+        shown: Ints = whole * (_WHOLE + self.gain_ppm) + rest * (_WHOLE + self.gain_ppm) // _WHOLE
+        return shown
 
     def _moments(self, from_ms: int, to_ms: int) -> Ints:
         first = max(from_ms // _MINUTE_MS + 1, -(-self.start_ms // _MINUTE_MS)) * _MINUTE_MS
@@ -207,4 +213,5 @@ def _sums(steps: Steps, at_ms: Ints) -> Ints:
     times, rate, sums = _tail(steps, int(at_ms[0]) if len(at_ms) else 0)
     step = np.searchsorted(times, at_ms, "right")
     begun = np.append(0, times)[step]
-    return sums[step] + rate[step] * (at_ms - begun)
+    total: Ints = sums[step] + rate[step] * (at_ms - begun)
+    return total
