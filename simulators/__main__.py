@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from simulators.broker import mqtt_broker
-from simulators.command import Wish, list_scenarios, run, write_site_config
+from simulators.command import Wish, list_scenarios, run
 from simulators.console import answer, commands
 from simulators.endpoints import Tcp, parse_host_port
 from simulators.fields import parse_duration
@@ -44,9 +44,8 @@ async def _run(options: argparse.Namespace) -> None:
         driven=options.driven,
         wait=options.wait,
         hidden_share=options.hide_parts,
+        site_config=options.site_config,
     )
-    if options.site_config:
-        write_site_config(wish, options.site_config)
     await run(wish)
 
 

@@ -44,6 +44,7 @@ class Wish:
     driven: bool = False
     wait: bool = False
     hidden_share: float = 0.0
+    site_config: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -56,8 +57,8 @@ async def run(wish: Wish) -> None:
     """Run until the end of stdin or a signal (driven), Ctrl-C, or the limit; then save the ledger.
 
     Raises:
-        ScenarioError, ProfileError: the scenario cannot be run. OSError: an address cannot be listened on, or the
-        ledger cannot be written.
+        ScenarioError, ProfileError: the scenario cannot be run. ValueError: no site config fits it. OSError: an address
+        cannot be listened on, or a file cannot be written.
     """
     logging.getLogger("pymodbus.logging").setLevel(logging.ERROR)  # what it warns of, we raise
     scenario = load_scenario(wish.scenario)
@@ -66,6 +67,9 @@ async def run(wish: Wish) -> None:
         options = RunOptions(wish.folder, broker, wish.seed, wish.speed, wish.hidden_share, wish.api)
         async with running(scenario, options) as plant:
             gc.freeze()  # a thousand machines stay for good; looking for garbage among them takes 100 ms each time
+            if wish.site_config:
+                text = site_config(plant.scenario, plant.faces.listens, wish.folder)
+                wish.site_config.write_text(text, encoding="utf-8")
             if wish.driven:
                 await _driven(plant, wish)
             else:
@@ -79,16 +83,6 @@ def list_scenarios() -> str:
     known = {name: load_scenario(name) for name in shipped()}
     width = max(map(len, known), default=0)
     return "".join(f"{name:{width}}  {scenario.title}\n" for name, scenario in known.items())
-
-
-def write_site_config(wish: Wish, path: Path) -> None:
-    """Write the config by which Lineside reads this plant.
-
-    Raises:
-        ScenarioError, ProfileError: the scenario cannot be run. ValueError: Lineside cannot read one of its faces.
-        OSError: the file cannot be written.
-    """
-    path.write_text(site_config(load_scenario(wish.scenario), {}, wish.folder), encoding="utf-8")
 
 
 def save(ledger: Ledger, path: Path, *, parquet: bool = False) -> None:
@@ -105,6 +99,9 @@ async def _shown(plant: Running, wish: Wish) -> None:
     """For people: says what is where, then a table every second where the output is a terminal."""
     console = Console()
     console.print("\n".join(told(plant)), markup=False, highlight=False, soft_wrap=True)
+    if wish.site_config:
+        clock = f" --clock {plant.clock}" if plant.clock.speed != 1 else ""
+        console.print(f"in another terminal: lineside run {wish.site_config}{clock}", markup=False, soft_wrap=True)
     plant.live.start()
     stop = stopped()
     if not sys.stdout.isatty():

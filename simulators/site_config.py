@@ -1,6 +1,7 @@
 """A ready config of Lineside for a simulated plant: what an engineer would write who knew the plant well."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,16 +9,17 @@ import yaml
 
 from simulators.endpoints import Pty, parse_listen
 from simulators.face_models import ModbusFace, MqttFace, UnitSpec
-from simulators.profiles import Profile, load_profile, profile_folders
+from simulators.profiles import load_profile, profile_folders
 from simulators.resolution import ENERGY_POINTS
-from simulators.scenario import MeterSpec, Scenario
+from simulators.scenario import Scenario
 
 _POLL: Final = {"fast": "1s", "slow": "5s"}
 _STATES: Final = {
-    "producing": ["EXECUTE"], "setup": ["SETUP"], "fault": ["ABORTED"], "idle": ["IDLE", "STOPPED"],
+    "tag": "state", "producing": ["EXECUTE"], "setup": ["SETUP"], "fault": ["ABORTED"], "idle": ["IDLE", "STOPPED"],
     "starved": ["SUSPENDED"], "blocked": ["HELD"],
 }  # fmt: skip
 _COUNTS: Final = {"total": "total_count", "good": "good_count", "rework": "rework_count"}
+_POWERS: Final = ("active_power", "power")
 
 
 class _Plain(yaml.SafeDumper):
@@ -26,9 +28,6 @@ class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         """Never."""
         return True
-
-
-Tags = dict[str, dict[str, Any]]
 
 
 def site_config(scenario: Scenario, listens: Mapping[str, str], folder: Path, board: str = "127.0.0.1:8080") -> str:
@@ -41,37 +40,23 @@ def site_config(scenario: Scenario, listens: Mapping[str, str], folder: Path, bo
         board: where Lineside's board shall listen.
 
     Raises:
-        ValueError: a face speaks line protocol, which Lineside does not read.
+        ValueError: no face speaks anything that Lineside reads.
     """
-    assets: Tags = {}
-    sources: dict[str, Any] = {}
+    site = _Site(scenario, profile_folders(folder))
     for face in scenario.faces:
         if isinstance(face, ModbusFace):
-            at = listens.get(face.name) or _endpoint(face)
             for unit_id, unit in face.units.items():
-                profile = load_profile(unit.profile, profile_folders(folder))
-                name = f"{unit.machine or unit.meter}-{'plc' if unit.machine else 'meter'}"
-                sources[name] = _source(scenario, at, unit_id, unit, assets, profile)
-        elif face.style == "line":
-            raise ValueError(
-                f"Lineside does not read line protocol over MQTT: face {face.name} needs style json or plain"
-            )
-        else:
-            sources[face.name] = _publisher(scenario, face, assets)
-    lines = {
-        name: {"area": line.area, **({"calendar": "default"} if scenario.calendar else {})}
-        for name, line in scenario.lines.items()
-    }
-    config: dict[str, Any] = {"site": scenario.scenario, "timezone": scenario.timezone, "packs": ["vietnam"]}
-    if scenario.calendar:
-        config["calendars"] = {"default": scenario.calendar.model_dump(mode="json")}
-    if lines:
-        config["lines"] = lines
-    config |= {"sources": sources, "assets": assets, "board": {"listen": board}}
-    head = f"# Made from the scenario {scenario.scenario}: what Lineside needs to read this plant.\n"
-    return head + yaml.dump(
-        config, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
+                site.read_unit(listens.get(face.name) or _endpoint(face), unit_id, unit)
+        elif face.style != "line":
+            site.subscribe(face)
+    if not site.sources:
+        raise ValueError(
+            f"scenario {scenario.scenario} has no face that Lineside reads: Modbus, or MQTT in JSON or plain"
+        )
+    text = yaml.dump(
+        site.config(board), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
     )
+    return f"# Made from the scenario {scenario.scenario}: what Lineside needs to read this plant.\n{text}"
 
 
 def _endpoint(face: ModbusFace) -> str:
@@ -79,98 +64,183 @@ def _endpoint(face: ModbusFace) -> str:
     return f"rtu://{place.link}" if isinstance(place, Pty) else face.listen
 
 
-def asset_of_meter(name: str, meter: MeterSpec, scenario: Scenario) -> str:
-    """The machine that a meter is alone with, or the meter itself as an asset of its own."""
-    alone = meter.of[0] if len(meter.of) == 1 and meter.of[0] in scenario.machines and not meter.base else None
-    if alone is None or meter.carrier != "electricity":
-        return name if name not in scenario.machines else f"{name}-meter"
-    rivals = [other for other, spec in scenario.meters.items() if spec.of == [alone] and spec.carrier == meter.carrier]
-    return alone if rivals[0] == name else name
+@dataclass(slots=True)
+class _Site:
+    """The config while it is written.
+
+    points  asset → names of its points, so that no two sources have the same
+    """
+
+    scenario: Scenario
+    folders: tuple[Path, ...]
+    sources: dict[str, Any] = field(default_factory=dict)
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    points: dict[str, set[str]] = field(default_factory=dict)
+
+    def config(self, board: str) -> dict[str, Any]:
+        """The whole."""
+        plant = self.scenario
+        config: dict[str, Any] = {"site": plant.scenario, "timezone": plant.timezone, "packs": ["vietnam"]}
+        if plant.calendar:
+            config["calendars"] = {"default": plant.calendar.model_dump(mode="json")}
+        if plant.lines:
+            config["lines"] = {name: self._line(name) for name in plant.lines}
+        if plant.products:
+            config["products"] = {name: {"ideal_cycle_time": self._ideal_times(name)} for name in plant.products}
+        return config | {"sources": self.sources, "assets": self.assets, "board": {"listen": board}}
+
+    def read_unit(self, endpoint: str, unit_id: int, unit: UnitSpec) -> None:
+        """A Modbus unit as a source, and what it shows as roles of an asset."""
+        points = [point.name for point in load_profile(unit.profile, self.folders).points]
+        energy = next((name for name in ENERGY_POINTS if name in points), None)
+        power = next((name for name in _POWERS if name in points), None)
+        if unit.machine:
+            where = unit.machine
+            self._produces(unit.machine, points)
+            told = self._asset(unit.machine)
+            if "energy" not in told:
+                told |= _electricity(energy, power)
+        else:
+            assert unit.meter is not None
+            where = self._meter(unit.meter, points, energy, power)
+        self.points.setdefault(where, set()).update(points)
+        source = f"{unit.machine or unit.meter}-{'plc' if unit.machine else 'meter'}"
+        self.sources[source] = {
+            "kind": "modbus", "endpoint": endpoint, "unit_id": unit_id, "profile": unit.profile, "asset": where,
+            "poll": dict(_POLL),
+        }  # fmt: skip
+
+    def subscribe(self, face: MqttFace) -> None:
+        """An MQTT face as a source, and what it says as roles of its assets."""
+        tags = _Tags(face)
+        for machine in face.machines:
+            taken = self.points.setdefault(machine, set())
+            fields = ["state", *(_COUNTS.values() if self._makes_parts(machine) else ())]
+            fields += ["product", "order"] if self.scenario.orders else []
+            self._produces(machine, [name for name in fields if name not in taken])
+            tags.machine(machine, [name for name in (*fields, "scrap_count") if name not in taken])
+            told = self._asset(machine)
+            if "energy" not in told:
+                told |= _electricity("energy", "power")
+                tags.electricity(machine, machine)
+            taken.update(fields)
+        for meter in face.meters:
+            if self.scenario.meters[meter].carrier == "electricity":
+                tags.electricity(self._meter(meter, ["energy", "power"], "energy", "power"), meter)
+            else:
+                tags.flow(self._own_name(meter), meter)
+        source: dict[str, Any] = {"kind": "mqtt", "broker": face.broker}
+        if face.style == "json":
+            source["time"] = "$.ts"
+        self.sources[face.name] = source | {"tags": tags.found}
+
+    def _produces(self, machine: str, points: Iterable[str]) -> None:
+        """The roles of a machine that come from points of its controller."""
+        told, known = self._asset(machine), set(points)
+        if "state" in known:
+            told["state"] = dict(_STATES)
+        if self._makes_parts(machine):
+            told |= {role: point for role, point in _COUNTS.items() if point in known}
+        if self.scenario.orders:
+            told |= {what: what for what in ("product", "order") if what in known}
+
+    def _meter(self, meter: str, points: Iterable[str], energy: str | None, power: str | None) -> str:
+        """Where a meter's points belong: its machine, if it is alone there, else an asset of its own."""
+        spec = self.scenario.meters[meter]
+        alone = spec.of[0] if len(spec.of) == 1 and spec.of[0] in self.scenario.machines and not spec.base else None
+        if alone is None or spec.carrier != "electricity":
+            where = self._own_name(meter)
+            self.assets.setdefault(where, {}).update(_electricity(energy, power))
+            return where
+        told = self._asset(alone)
+        if self.points.get(alone, set()) & set(points):  # the machine shows the same: the meter is named in full
+            where = self._own_name(meter)
+            told |= _electricity(energy and f"{where}/{energy}", power and f"{where}/{power}")
+            return where
+        told |= _electricity(energy, power)
+        return alone
+
+    def _own_name(self, meter: str) -> str:
+        return f"{meter}-meter" if meter in self.scenario.machines else meter
+
+    def _makes_parts(self, machine: str) -> bool:
+        return self.scenario.machines[machine].ideal_cycle is not None
+
+    def _asset(self, name: str) -> dict[str, Any]:
+        """The asset of a machine, begun where it is not there yet."""
+        if name not in self.assets:
+            told: dict[str, Any] = {}
+            spec = self.scenario.machines[name]
+            line = next((line for line, one in self.scenario.lines.items() if name in _members(one.machines)), None)
+            if line:
+                told["line"] = line
+            elif self.scenario.calendar and spec.hours == "calendar":
+                told["calendar"] = "default"
+            if spec.ideal_cycle:
+                told["ideal_cycle_time"] = _ms(spec.ideal_cycle)
+            self.assets[name] = told
+        return self.assets[name]
+
+    def _line(self, name: str) -> dict[str, Any]:
+        """Machines in series: the line is as good as the slowest that stands alone."""
+        line = self.scenario.lines[name]
+        told: dict[str, Any] = {"area": line.area} if line.area else {}
+        single = [station[0] for station in line.machines if len(station) == 1 and self._makes_parts(station[0])]
+        if single:
+            slowest = max(single, key=lambda machine: self.scenario.machines[machine].ideal_cycle or 0.0)
+            told |= {"flow": "serial", "constraint": slowest}
+        return told | ({"calendar": "default"} if self.scenario.calendar else {})
+
+    def _ideal_times(self, product: str) -> dict[str, str]:
+        factor = self.scenario.products[product].cycle
+        return {
+            name: _ms(spec.ideal_cycle * factor)
+            for name, spec in self.scenario.machines.items()
+            if spec.ideal_cycle and name in self.assets
+        }
 
 
-def _source(
-    scenario: Scenario, at: str, unit_id: int, unit: UnitSpec, assets: Tags, profile: Profile
-) -> dict[str, Any]:
-    points = {point.name for point in profile.points}
-    energy = next((name for name in ENERGY_POINTS if name in points), None)
-    power = next((name for name in ("active_power", "power") if name in points), None)
-    if unit.machine:
-        asset = unit.machine
-        told = _machine(scenario, asset, assets)
-        if "state" in points:
-            told["state"] = {"tag": "state"} | _STATES
-        told |= {role: point for role, point in _COUNTS.items() if point in points}
-        told |= {what: what for what in ("product", "order") if what in points}
-    else:
-        assert unit.meter is not None
-        asset = asset_of_meter(unit.meter, scenario.meters[unit.meter], scenario)
-        told = _machine(scenario, asset, assets) if asset in scenario.machines else assets.setdefault(asset, {})
-    is_better = unit.meter is not None or "energy" not in told
-    if energy and is_better:
-        told["energy"] = {"electricity": energy}
-    if power and is_better:
-        told["power"] = power
-    where = {"kind": "modbus", "endpoint": at, "unit_id": unit_id}
-    return where | {"profile": unit.profile, "asset": asset, "poll": dict(_POLL)}
+@dataclass(slots=True)
+class _Tags:
+    """The tags of an MQTT source."""
+
+    face: MqttFace
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def machine(self, name: str, fields: Iterable[str]) -> None:
+        """State, counts and job."""
+        for point in fields:
+            said = point.removesuffix("_count")
+            if point == "state":
+                self._add(name, point, name, "state", said, type="string")
+            elif point in ("product", "order"):
+                self._add(name, point, name, "job", said, type="string")
+            else:
+                self._add(name, point, name, "counts", said, type="uint32", counter=True)
+
+    def electricity(self, asset: str, name: str) -> None:
+        """Energy and power."""
+        self._add(asset, "energy", name, "energy", "energy_kwh", type="float64", unit="kWh", counter=True)
+        self._add(asset, "power", name, "energy", "power_kw", type="float64", unit="kW")
+
+    def flow(self, asset: str, name: str) -> None:
+        """Volume and flow of air, water or gas."""
+        self._add(asset, "volume", name, "flow", "volume_m3", type="float64", unit="m³", counter=True)
+        self._add(asset, "flow", name, "flow", "flow_m3_per_min", type="float64", unit="m³/min")
+
+    def _add(self, asset: str, point: str, name: str, group: str, said: str, **what: Any) -> None:
+        json = self.face.style == "json"
+        topic = f"{self.face.prefix}/{name}/{group if json else said}"
+        self.found[f"{asset}/{point}"] = {"topic": topic, "path": f"$.{said}" if json else "$"} | what
 
 
-def _machine(scenario: Scenario, name: str, assets: Tags) -> dict[str, Any]:
-    """The asset of a machine, begun where it is not there yet."""
-    if name not in assets:
-        told: dict[str, Any] = {}
-        line = next((line for line, spec in scenario.lines.items() if name in _members(spec.machines)), None)
-        if line:
-            told["line"] = line
-        ideal = scenario.machines[name].ideal_cycle
-        if ideal:
-            told["ideal_cycle_time"] = f"{ideal * 1000:.10g}ms"
-        if scenario.calendar and scenario.machines[name].hours == "calendar" and not line:
-            told["calendar"] = "default"
-        assets[name] = told
-    return assets[name]
+def _electricity(energy: str | None, power: str | None) -> dict[str, Any]:
+    return ({"energy": {"electricity": energy}} if energy else {}) | ({"power": power} if power else {})
 
 
 def _members(stations: list[list[str]]) -> set[str]:
     return {name for station in stations for name in station}
 
 
-def _publisher(scenario: Scenario, face: MqttFace, assets: Tags) -> dict[str, Any]:
-    tags: dict[str, Any] = {}
-    is_json = face.style == "json"
-
-    def tag(asset: str, name: str, group: str, field: str, **what: Any) -> None:
-        point, topic = what.pop("to", field), f"{face.prefix}/{name}/{group if is_json else field}"
-        tags[f"{asset}/{point}"] = {"topic": topic, "path": f"$.{field}" if is_json else "$"} | what
-
-    for machine in face.machines:
-        told = _machine(scenario, machine, assets)
-        told |= {"state": {"tag": "state"} | _STATES} | _COUNTS
-        tag(machine, machine, "state", "state", type="string")
-        for field in ("total", "good", "scrap", "rework"):
-            tag(machine, machine, "counts", field, to=f"{field}_count", type="uint32", counter=True)
-        if scenario.orders:
-            told |= {"product": "product", "order": "order"}
-            tag(machine, machine, "job", "product", type="string")
-            tag(machine, machine, "job", "order", type="string")
-        _electricity(tag, told, machine, machine, has_meter="energy" in told)
-    for meter in face.meters:
-        spec = scenario.meters[meter]
-        asset = asset_of_meter(meter, spec, scenario)
-        told = _machine(scenario, asset, assets) if asset in scenario.machines else assets.setdefault(asset, {})
-        if spec.carrier == "electricity":
-            _electricity(tag, told, asset, meter, has_meter=False)
-        else:
-            tag(asset, meter, "flow", "volume_m3", to="volume", type="float64", unit="m³", counter=True)
-            tag(asset, meter, "flow", "flow_m3_per_min", to="flow", type="float64", unit="m³/min")
-    source: dict[str, Any] = {"kind": "mqtt", "broker": face.broker}
-    if is_json:
-        source["time"] = "$.ts"
-    return source | {"tags": tags}
-
-
-def _electricity(tag: Any, told: dict[str, Any], asset: str, name: str, *, has_meter: bool) -> None:
-    if has_meter:
-        return
-    tag(asset, name, "energy", "energy_kwh", to="energy", type="float64", unit="kWh", counter=True)
-    tag(asset, name, "energy", "power_kw", to="power", type="float64", unit="kW")
-    told |= {"energy": {"electricity": "energy"}, "power": "power"}
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.10g}ms"

@@ -30,7 +30,7 @@ def simulate(
     api: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve the truth over HTTP there")] = None,
 ) -> None:
     """Run a simulated plant: machines on Modbus and MQTT, with a ledger of what truly happened."""
-    from simulators.command import Wish, list_scenarios, run, write_site_config
+    from simulators.command import Wish, list_scenarios, run
     from simulators.endpoints import parse_host_port
     from simulators.problems import problems_of
 
@@ -47,10 +47,8 @@ def simulate(
             speed=speed,
             own_broker=broker,
             api=parse_host_port(api) if api else None,
+            site_config=site_config,
         )
-        if site_config:
-            write_site_config(wish, site_config)
-            typer.echo(f"{site_config}: written; in another terminal: lineside run {site_config}", err=True)
         asyncio.run(run(wish))
     except* (OSError, ValueError, ImportError) as group:  # of the scenario, a profile, an address, pyarrow
         raise Unusable("\n".join(problems_of(group))) from group

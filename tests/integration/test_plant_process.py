@@ -212,7 +212,8 @@ async def test_a_killed_broker_process_leaves_no_server_behind(tmp_path: Path) -
         reader, writer = await asyncio.open_connection(HOST, port)
         broker.child.kill()
         async with asyncio.timeout(10):
-            assert await reader.read() == b""
+            with suppress(ConnectionResetError):  # which is an end, too
+                assert await reader.read() == b""
         writer.close()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(HOST, port)
