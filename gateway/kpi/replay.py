@@ -86,13 +86,15 @@ class _Look:
         if not found:
             return [Piece(self._asset, from_ms, to_ms, 0, left_out="has no facts")]
         progress = Progress(*found[0][1:])
-        kept_ms, closed_ms = max(progress.sealed_ms, progress.first_ms), progress.closed_ms
+        kept_ms, closed_ms = minute_of(max(progress.sealed_ms, progress.first_ms)), progress.closed_ms
+        start, end = max(from_ms, kept_ms), min(to_ms, closed_ms)
+        waiting = [(max(a, start), min(b, end)) for a, b in self._waiting()]
         parts = [
-            self._left_out(from_ms, min(to_ms, minute_of(kept_ms)), "is older than the facts that are kept"),
+            self._left_out(from_ms, min(to_ms, kept_ms), "lies before the facts that are kept"),
+            *(self._left_out(*span, "waits to be computed again") for span in waiting),
             self._left_out(max(from_ms, closed_ms), to_ms, "is not closed yet"),
         ]
-        start, end = max(from_ms, minute_of(kept_ms)), min(to_ms, closed_ms)
-        compared = [self._compared(progress, *part) for part in _without(self._waiting(), start, end)]
+        compared = [self._compared(progress, *part) for part in _without(waiting, start, end)]
         return [*(part for part in parts if part is not None), *compared]
 
     def _left_out(self, from_ms: int, to_ms: int, why: str) -> Piece | None:
