@@ -39,6 +39,7 @@ class Publisher:
     rules: Rules
     _builder: BatchBuilder = field(default_factory=BatchBuilder)
     _ids: dict[str, int] = field(default_factory=dict)
+    _bucket_ids: dict[str, list[int]] = field(default_factory=dict)
 
     def publish(self, store: Store, change: Change) -> None:
         """Puts a change into the outbox: bucket differences of assets' minutes, and KPIs that are new or differ."""
@@ -51,7 +52,9 @@ class Publisher:
         for kpi, result in self._results(change, change.new).items():
             before = old[kpi].value if kpi in old else None
             if result.value != before:
-                tag = self._tag(store, Tag(f"{change.owner}/kpi/{window}/{kpi}", TagType.FLOAT, self.rules.unit(kpi)))
+                name = f"{change.owner}/kpi/{window}/{kpi}"
+                known = self._ids.get(name)
+                tag = self._tag(store, Tag(name, TagType.FLOAT, self.rules.unit(kpi))) if known is None else known
                 quality = bad(Reason.NOT_A_VALUE) if result.value is None else GOOD
                 self._builder.add(tag, stamp_ns, result.value or 0.0, quality)
         if len(self._builder) >= _BATCH_ROWS:
@@ -59,18 +62,29 @@ class Publisher:
 
     def _publish_buckets(self, store: Store, change: Change, stamp_ns: int) -> None:
         old = change.old or (0,) * len(quantities)
+        ids = self._bucket_ids.get(change.owner)
+        if ids is None:
+            ids = self._bucket_ids[change.owner] = self._first_entries(store, change, old, stamp_ns)
+        for tag, before, after in zip(ids, old, change.new, strict=True):
+            if after != before:
+                self._builder.add(tag, stamp_ns, after - before)
+
+    def _first_entries(self, store: Store, change: Change, old: Row, stamp_ns: int) -> list[int]:
+        """The owner's bucket tags. One that is new and does not change gets an entry of 0: to InfluxQL a field that was
+        never written is no number in a sum.
+        """
+        ids = []
         for name, before, after in zip(quantities, old, change.new, strict=True):
             bucket = Tag(f"{change.owner}/bucket/{name}", TagType.INT, unit_of(name))
-            # a first entry of 0: to InfluxQL a field that was never written is no number in a sum
-            if after != before or not self._knows(store, bucket):
-                self._builder.add(self._tag(store, bucket), stamp_ns, after - before)
+            is_new = not store.outbox.has(bucket)
+            ids.append(store.outbox.tag(bucket))
+            if is_new and after == before:
+                self._builder.add(ids[-1], stamp_ns, 0)
+        return ids
 
     def _results(self, change: Change, row: Row) -> dict[str, Result]:
         sums = dict(zip(quantities, row, strict=True))
         return self.rules.results(change.owner, sums, change.business_date, change.window)
-
-    def _knows(self, store: Store, tag: Tag) -> bool:
-        return tag.name in self._ids or store.outbox.has(tag)
 
     def _tag(self, store: Store, tag: Tag) -> int:
         if tag.name not in self._ids:
@@ -85,6 +99,7 @@ class Publisher:
     def forget(self) -> None:
         """After a transaction that failed: its results and outbox tags do not exist."""
         self._ids.clear()
+        self._bucket_ids.clear()
         self._builder = BatchBuilder()
 
 
