@@ -75,11 +75,11 @@ class Laid:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A record that minutes of the window were computed with."""
+    """A record that minutes of the window were computed with; the first of an asset is valid for all time before."""
 
     asset: str
     hash: str
-    valid_from_ms: int | None
+    valid_from_ms: int
     minutes: int
 
 
@@ -324,8 +324,8 @@ def _models(reader: KpiReader, asset: str, window: Sums) -> Iterator[Model]:
         yield Model(asset, digest, _valid_from(records, digest, window.end_ms), minutes)
 
 
-def _valid_from(records: Sequence[ModelRecord], digest: str, before_ms: int) -> int | None:
+def _valid_from(records: Sequence[ModelRecord], digest: str, before_ms: int) -> int:
     """When the newest record of this hash began that was valid in the window."""
     return max(
-        (one.valid_from_ms for one in records if one.hash == digest and one.valid_from_ms < before_ms), default=None
+        (one.valid_from_ms for one in records if one.hash == digest and one.valid_from_ms < before_ms), default=0
     )

@@ -24,7 +24,7 @@ _ASK: Final[Mapping[str, str]] = {
     "ideal": "needs `ideal_cycle_time`",
     "rated": "needs `rated`",
     "takt": "needs `takt_time`",
-    "quality_rules": "needs data-quality rules",
+    "quality_rules": "needs scores of the data, which nothing counts yet",
 }
 """Input → what to add, in the order in which a need names them."""
 _OF_ANY: Final = ("energy", "quality_rules")

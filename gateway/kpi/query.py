@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from gateway.kpi.buckets import quantities
+from gateway.kpi.catalogue import Catalogue
 from gateway.kpi.chunks import Chunks
 from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
@@ -68,8 +69,9 @@ class MinuteRow:
 class KpiReader:
     """Read-only access with short reads; opens the file at the first question, so that it may come later."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, catalogue: Catalogue | None = None) -> None:
+        """catalogue: other KPIs than those that the gateway computed when it wrote the file."""
+        self._path, self._catalogue = path, catalogue
         self._connection: apsw.Connection | None = None
 
     def close(self) -> None:
@@ -112,7 +114,7 @@ class KpiReader:
     def context(self, owner: str) -> Context:
         """What turns this owner's sums into KPIs."""
         meta = {key: self.meta(key) for key in ("needs", "groups", "factors", "catalogue", "timezone")}
-        return Context.of(meta, self.final_ms(owner))
+        return Context.of(meta, self.final_ms(owner), self._catalogue)
 
     def models(self, asset: str) -> list[ModelRecord]:
         """What the asset was and from when on, oldest first."""

@@ -88,4 +88,5 @@ def catalogue_of(settings: str) -> Catalogue:
 
 def _row(name: str, own: OwnKpiConfig) -> Kpi:
     title = own.title or name.replace("_", " ").capitalize()
-    return Kpi(name, "", title, own.formula, own.unit, windows=own.windows, method="own formula")
+    zero = f"a divisor is 0 in {own.formula}"
+    return Kpi(name, "", title, own.formula, own.unit, windows=own.windows, method="own formula", zero=zero)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.kpi.answer import Kpis, Rules
 from gateway.kpi.buckets import quantities
-from gateway.kpi.catalogue import Status, combine
+from gateway.kpi.catalogue import Catalogue, Status, combine
 from gateway.kpi.factors import Factors
 from gateway.kpi.settings import catalogue_of
 from gateway.kpi.store import COLUMNS
@@ -76,10 +76,10 @@ class Context:
     final_ms: int
 
     @staticmethod
-    def of(meta: Mapping[str, str], final_ms: int) -> "Context":
-        """From the values of the table `meta`."""
+    def of(meta: Mapping[str, str], final_ms: int, catalogue: Catalogue | None = None) -> "Context":
+        """From the values of the table `meta`; catalogue: instead of the one that they name."""
         needs = json.loads(meta["needs"] or "{}")
-        rules = Rules(Factors.parse(meta["factors"]), needs, catalogue_of(meta["catalogue"]))
+        rules = Rules(Factors.parse(meta["factors"]), needs, catalogue or catalogue_of(meta["catalogue"]))
         return Context(rules, json.loads(meta["groups"] or "{}"), ZoneInfo(meta["timezone"] or "UTC"), final_ms)
 
     def answers(self, read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> list[WindowKpis]:

@@ -136,8 +136,10 @@ def _product(row: Row, steps: Sequence[Sums]) -> Result:
 
 def _nothing(row: Row, lacking: Terms, sums: Sums) -> str:
     kpi = row.kpi
-    if kpi.zero:
+    if "{" in kpi.zero:
         return kpi.zero.format(row.formula.numerator(sums) * kpi.scale)
+    if kpi.zero:
+        return kpi.zero
     names = [name for _, name in lacking]
     return _ZERO.get(names[0], f"{spell(lacking)} is 0") if len(names) == 1 else f"{spell(lacking)} is 0"
 

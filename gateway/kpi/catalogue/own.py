@@ -4,7 +4,7 @@ import ast
 import difflib
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ class Expression:
     """
 
     text: str
-    node: ast.expr
+    node: ast.expr = field(compare=False, repr=False)
     amounts: Mapping[str, Amount]
 
     @staticmethod

@@ -90,7 +90,7 @@ PRODUCTIVITY: Final[tuple[Kpi, ...]] = (
         inputs=("setup",),
     ),
     Kpi(
-        *("throughput", "P11", "Throughput per planned hour", "total / planned", "1/h", PER_HOUR),
+        *("throughput", "P11", "Throughput per planned hour", "output / planned", "1/h", PER_HOUR),
         standard="ISO 22400-2",
         clause="KPI 3, over planned busy time",
         method="per planned hour",

@@ -1,0 +1,89 @@
+"""What the commands of `lineside kpi` share: arguments, times, kpi.db as answers."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from gateway.config import Config
+from gateway.document import closest
+from gateway.kpi.query import KpiReader, NoKpis
+from gateway.kpi.windows import WINDOWS
+from gateway.moment import parse_moment
+from gateway.ports import Unusable
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
+Owner = Annotated[str, typer.Argument(metavar="OWNER", help="An asset, line/NAME, area/NAME or site/NAME")]
+Window = Annotated[str, typer.Option(help=", ".join(WINDOWS))]
+DAY_MS: Final = 86_400_000
+SPANS_MS: Final = {
+    "minute": DAY_MS // 24,
+    "hour": DAY_MS,
+    "week": 70 * DAY_MS,
+    "month": 400 * DAY_MS,
+}
+"""How far back a window is looked for where nobody says; the others: a week."""
+
+
+@contextmanager
+def stored(config: Config) -> Iterator[KpiReader]:
+    """kpi.db, beside a running gateway or after it stopped, with the KPIs of this config; Unusable: it cannot be read.
+
+    Formulas are applied when they are asked for: a KPI that was just added to the config has a past at once.
+    """
+    reader = KpiReader(config.data_file("kpi.db"), config.catalogue)
+    try:
+        yield reader
+    except NoKpis as exc:
+        raise Unusable(str(exc)) from exc
+    finally:
+        reader.close()
+
+
+def zone_of(config: Config) -> ZoneInfo:
+    """The site's time zone."""
+    return ZoneInfo(config.root.timezone)
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def moment(text: str, config: Config, option: str) -> int:
+    """A moment that somebody wrote. BadParameter: it is none."""
+    try:
+        return parse_moment(text, zone_of(config), now_ms())
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint=option) from exc
+
+
+def must_be_known(reader: KpiReader, owner: str) -> None:
+    """Unusable: the owner has no numbers."""
+    known = reader.owners()
+    if owner not in known:
+        raise Unusable(f"{owner!r} has no numbers yet{closest(owner, known)}")
+
+
+def must_be_window(window: str) -> None:
+    """BadParameter: there is no such window."""
+    if window not in WINDOWS:
+        raise typer.BadParameter(f"{window!r} is no window: write {', '.join(WINDOWS)}", param_hint="--window")
+
+
+def table_console() -> Console:
+    """As wide as the terminal; wide enough for every column where the output goes to a file."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def amount(value: float | str | None, unit: str = "") -> str:
+    """A value as people read it: shares in per cent."""
+    if value is None or isinstance(value, str):
+        return value or "–"
+    return f"{100 * value:.2f} %" if unit == "1" else f"{value:,.6g} {unit}".rstrip()

@@ -1,0 +1,172 @@
+"""`lineside kpi list | show`: which KPIs there are, and what they were."""
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from gateway.checking import kpi_needs
+from gateway.commands.kpi_asking import (
+    SPANS_MS,
+    ConfigPath,
+    Owner,
+    Window,
+    amount,
+    moment,
+    must_be_known,
+    must_be_window,
+    now_ms,
+    stored,
+    table_console,
+    zone_of,
+)
+from gateway.config import Config, load
+from gateway.document import closest
+from gateway.kpi.catalogue import Kpi
+from gateway.kpi.query import WindowKpis
+from gateway.moment import show_moment
+from gateway.ports import Unusable
+
+_MAIN: Final = ("oee", "availability", "effectiveness", "quality_rate", "throughput", "energy", "sec", "coverage")
+_WEEK_MS: Final = 7 * 86_400_000
+_FIELDS: Final = (
+    *("start", "end", "name", "kpi", "value", "low", "high", "unit", "reason"),
+    *("method", "flags", "status", "final", "revision"),
+)
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts")]
+
+
+def list_kpis(
+    config: ConfigPath,
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this asset, line/NAME, …")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show every KPI of every asset, line, area and the site: whether it is computed, or what is missing."""
+    checked = load(config)
+    needs = kpi_needs(checked)
+    if owner and owner not in needs:
+        raise Unusable(f"no asset, line, area or site {owner!r} in {config}{closest(owner, needs)}")
+    shown = {owner: needs[owner]} if owner else needs
+    rows = [row.kpi for row in checked.catalogue.rows]
+    if as_json:
+        typer.echo(json.dumps([_listed(kpi, shown) for kpi in rows], indent=2, ensure_ascii=False))
+        return
+    for name, lacks in shown.items():
+        table_console().print(_table_of_needs(name, rows, lacks))
+
+
+def _listed(kpi: Kpi, needs: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    about = {"kpi": kpi.id, "code": kpi.code, "name": kpi.name, "unit": kpi.unit, "formula": kpi.formula}
+    more = {"standard": kpi.source, "method": kpi.method, "windows": kpi.windows}
+    return about | more | {"owners": {owner: lacks.get(kpi.id, "") or "computed" for owner, lacks in needs.items()}}
+
+
+def _table_of_needs(owner: str, rows: Sequence[Kpi], needs: Mapping[str, str]) -> Table:
+    table = Table(title=owner, title_justify="left")
+    for column in ("", "KPI", "name", "unit", "formula", "computed"):
+        table.add_column(column)
+    for kpi in rows:
+        need = needs.get(kpi.id, "")
+        cells = (kpi.code, kpi.id, kpi.name, "" if kpi.unit == "1" else kpi.unit, kpi.formula)
+        table.add_row(*map(Text, cells), Text(need, "dim") if need else Text("yes", "green"))
+    return table
+
+
+def show(
+    config: ConfigPath,
+    owner: Owner,
+    window: Window = "day",
+    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="Windows that begin from here on")] = "",
+    to: Annotated[str, typer.Option("--to", metavar="TIME", help="… and before this; not given: now")] = "now",
+    kpi: Annotated[list[str] | None, typer.Option(help="Only this KPI; may be given more than once")] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One line per window and KPI")] = False,
+) -> None:
+    """Show the KPIs of an owner over the windows that begin in a range."""
+    checked = load(config)
+    must_be_window(window)
+    known = [row.kpi.id for row in checked.catalogue.rows]
+    for name in kpi or ():
+        if name not in known:
+            raise typer.BadParameter(f"no KPI {name!r}{closest(name, known)}", param_hint="--kpi")
+    end_ms = moment(to, checked, "--to")
+    start_ms = moment(from_, checked, "--from") if from_ else min(end_ms, now_ms()) - SPANS_MS.get(window, _WEEK_MS)
+    with stored(checked) as reader:
+        must_be_known(reader, owner)
+        rows = reader.kpis(owner, window, start_ms, end_ms)
+    lines = [line for row in rows for line in _lines(checked, row, kpi or known)]
+    if as_json:
+        typer.echo(json.dumps(lines, indent=2, ensure_ascii=False))
+    elif as_csv:
+        _write_csv(lines)
+    elif rows:
+        table_console().print(_table(checked, owner, rows, kpi))
+    else:
+        typer.echo(f"no {window} of {owner} begins in this range")
+
+
+def _lines(config: Config, row: WindowKpis, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """One entry per KPI of a window."""
+    zone = zone_of(config)
+    head = {"start": show_moment(row.start_ms, zone), "end": show_moment(row.end_ms, zone), "name": row.name}
+    tail = {"status": row.status, "final": row.final, "revision": row.revision}
+    units = {one.kpi.id: one.kpi.unit for one in config.catalogue.rows}
+    return [
+        head
+        | {"kpi": kpi, "value": row.values[kpi], "low": row.values.get(f"{kpi}_low")}
+        | {"high": row.values.get(f"{kpi}_high"), "unit": units[kpi], "reason": row.reasons.get(kpi, "")}
+        | {"method": row.methods.get(kpi, ""), "flags": row.flags.get(kpi, ())}
+        | tail
+        for kpi in wanted
+        if kpi in row.values
+    ]
+
+
+def _write_csv(lines: Sequence[Mapping[str, Any]]) -> None:
+    writer = csv.DictWriter(sys.stdout, _FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**line, "flags": " ".join(line["flags"])} for line in lines)
+
+
+def _table(config: Config, owner: str, rows: Sequence[WindowKpis], wanted: Sequence[str] | None) -> Table:
+    """One row per window with the main KPIs; of a single window all that it has, one under the other."""
+    table = Table(title=owner, title_justify="left")
+    if len(rows) == 1 and not wanted:
+        return _one_under_the_other(table, config, rows[0])
+    units = {row.kpi.id: row.kpi.unit for row in config.catalogue.rows}
+    kpis = [kpi for kpi in wanted or _MAIN if any(row.values.get(kpi) is not None for row in rows) or wanted]
+    for column in ("from", "to", "", *kpis, "final", "revision"):
+        table.add_column(column, justify="right" if column in kpis else "left")
+    for row in rows:
+        zone = zone_of(config)
+        cells = [amount(row.values.get(kpi), units[kpi]) for kpi in kpis]
+        state = ("yes" if row.final else "no", "open" if row.revision is None else str(row.revision))
+        names = (show_moment(row.start_ms, zone), show_moment(row.end_ms, zone), row.name)
+        table.add_row(*map(Text, (*names, *cells, *state)))
+    return table
+
+
+def _one_under_the_other(table: Table, config: Config, row: WindowKpis) -> Table:
+    zone = zone_of(config)
+    table.title = (
+        f"{table.title}  {show_moment(row.start_ms, zone)} – {show_moment(row.end_ms, zone)} {row.name}".rstrip()
+    )
+    for column in ("KPI", "name", "value", "low", "high", "why not, or what is suspect"):
+        table.add_column(column, justify="right" if column in ("value", "low", "high") else "left")
+    for kpi in (one.kpi for one in config.catalogue.rows if one.kpi.id in row.values):
+        value, *bounds = (row.values.get(f"{kpi.id}{end}") for end in ("", "_low", "_high"))
+        shown = [amount(one, kpi.unit) if one is not None else "" for one in bounds]
+        said = row.reasons.get(kpi.id) or ", ".join(row.flags.get(kpi.id, ()))
+        table.add_row(*map(Text, (kpi.id, kpi.name, amount(value, kpi.unit), *shown, said)))
+    return table
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the group `kpi`."""
+    app.command("list")(list_kpis)
+    app.command("show")(show)
