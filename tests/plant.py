@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from simulators.demo_plant import demo_plant
 from simulators.device import Device
 from simulators.endpoints import Tcp
 from simulators.live import Live
 from simulators.modbus_face import Unit, Units, tcp_face
+from simulators.plant import Plant
 from simulators.profiles import load_profile, profile_folders
+from simulators.scenario import load_scenario
 
 HOST = "127.0.0.1"
 START_MS = 1_780_000_000_000
@@ -22,6 +23,11 @@ class Hand:
 
     def __call__(self) -> int:
         return self.now_ms
+
+
+def demo_plant(seed: int, start_ms: int) -> Plant:
+    """The demo's plant with a seed of its own."""
+    return Plant(load_scenario("demo").model_copy(update={"seed": seed}), start_ms)
 
 
 def demo_live(hand: Hand, hidden_share: float = 0.0) -> Live:

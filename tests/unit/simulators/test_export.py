@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from simulators.demo_plant import demo_plant
 from simulators.export import TABLES, rows, save_csv, save_parquet
 from simulators.ledger import Ledger
+from tests.plant import demo_plant
 
 START_MS = 1_780_000_000_000
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.demo_plant import demo_plant
 from simulators.ledger import Ledger, MachineLedger, State
+from tests.plant import demo_plant
 
 
 def test_a_change_counts_from_its_own_millisecond_on() -> None:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.demo_plant import demo_plant
 from simulators.ledger import MachineLedger, State
 from simulators.plant import Event, Part, Plant, StateChange
 from simulators.scenario import Scenario, load_scenario
 from simulators.truth import truth
+from tests.plant import demo_plant
 
 START_MS = 1_780_000_000_000
 MINUTE_MS = 60_000

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.demo_plant import demo_plant
 from simulators.ledger import Ledger, MachineLedger, State
 from simulators.truth import Truth, counts_between, energy_kwh_between, state_changes_between, truth
+from tests.plant import demo_plant
 
 MINUTE = 60_000
 
