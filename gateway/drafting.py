@@ -1,6 +1,5 @@
 """From what people write, on the command line or in a file, to entries as the desk takes them."""
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from gateway.kpi.entries import COUNT, READING, SPANS, Entry, id_of_row
 from gateway.kpi.facts import FOREVER_MS
 from gateway.moment import parse_moment
 from gateway.ports import Unusable
+from gateway.table import read_table
 
 COLUMNS: Final = ("kind", "asset", "from", "to", "role", "value", "id", "note")
+_NAMES: Final = {"at": "from"}
 _NEEDED: Final = ("kind", "asset", "from", "value")
 _LONGEST: Final = 200_000
 _SHOWN: Final = 50
@@ -109,28 +110,16 @@ def _own_id(draft: Draft, said: dict[str, int]) -> str:
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and cells by column; empty rows are left out."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            head = lines.readline()
-            reader = csv.reader(lines, delimiter=";" if head.count(";") > head.count(",") else ",", strict=True)
-            columns = [name.strip().lower() for name in next(csv.reader([head], delimiter=reader.dialect.delimiter))]
-            columns = ["from" if name == "at" else name for name in columns]
-            _check_columns(file, columns)
-            for cells in reader:
-                row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-                if any(row.values()):
-                    yield reader.line_num + 1, dict.fromkeys(_NEEDED, "") | row
-    except (OSError, UnicodeDecodeError, csv.Error, StopIteration) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else f"is no CSV file in UTF-8 ({exc})"
-        raise Unusable(f"{file}: {reason}") from exc
-
-
-def _check_columns(file: Path, columns: list[str]) -> None:
+        table = read_table(file)
+    except ValueError as exc:
+        raise Unusable(str(exc)) from exc
+    columns = [_NAMES.get(name, name) for name in table.columns]
     for name in columns:
         if name not in COLUMNS:
             raise Unusable(f"{file}:1: no column {name!r}{close(name, COLUMNS)}")
     if missing := [name for name in _NEEDED if name not in columns]:
-        raise Unusable(
-            f"{file}:1: needs the column {missing[0]!r}; the first line names the columns: {','.join(COLUMNS)}"
-        )
+        raise Unusable(f"{file}:1: needs the column {missing[0]!r}: the first line names them, {','.join(COLUMNS)}")
     if len(set(columns)) < len(columns):
         raise Unusable(f"{file}:1: a column stands there twice")
+    for line, cells in table.rows:
+        yield line, dict.fromkeys(_NEEDED, "") | {_NAMES.get(name, name): text for name, text in cells.items()}

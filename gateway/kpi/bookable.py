@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.kpi.asset import COUNTS, AssetModel, fact_roles
+from gateway.kpi.asset import COUNTS, MORE_COUNTS, AssetModel, fact_roles
 from gateway.kpi.entries import COUNT, KINDS, READING, Entry
 from gateway.kpi.facts import FOREVER_MS
 
-COUNT_ROLES: Final = tuple(dict.fromkeys((*COUNTS, "rework")))
+COUNT_ROLES: Final = (*COUNTS, *MORE_COUNTS)
 _ENDLESS: Final = ("order", "product")
 _AHEAD: Final = ("planned", "order", "product")
 _AHEAD_MS: Final = 60_000
@@ -49,7 +49,14 @@ class Bookable:
             _check_reading(model, entry)
         else:
             _check_span(model, entry)
+            self._check_product(entry)
         self._check_time(asset, entry)
+
+    def _check_product(self, entry: Entry) -> None:
+        """Where products are configured, one of them; it may have no ideal time on this asset."""
+        known = {name: 0 for model in self.models.values() for name in model.ideal_by_product}
+        if entry.kind == "product" and entry.usable and known and entry.value not in known:
+            raise ValueError(f"no product {entry.value!r}{close(str(entry.value), known)}")
 
     def _check_time(self, asset: str, entry: Entry) -> None:
         if entry.from_ms < self.sealed_ms.get(asset, -FOREVER_MS):
@@ -87,6 +94,8 @@ def _check_span(model: AssetModel, entry: Entry) -> None:
         raise ValueError(f"a {entry.kind} needs its end: write `to`")
     if entry.to_ms <= entry.from_ms:
         raise ValueError("ends before it begins: `to` must be after `from`")
+    if entry.kind == "stop" and entry.usable and model.reasons and name not in model.reasons:
+        raise ValueError(f"no reason {name!r}{close(name, model.reasons)}")
 
 
 def close(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from gateway.kpi import intervals
 from gateway.kpi.facts import FOREVER_MS, text_code
 from gateway.kpi.intervals import Interval, Kind
+from gateway.kpi.parts import BOOKED
 from gateway.model import Tag, TagType
 
 POINT: Final = "entry"
@@ -19,7 +20,6 @@ COUNT: Final = "count"
 READING: Final = "reading"
 SPANS: Final[tuple[str, ...]] = intervals.KINDS
 KINDS: Final[tuple[str, ...]] = (COUNT, READING, *SPANS)
-BOOKED: Final = "_booked"
 _SEQ_BITS: Final = 53
 
 

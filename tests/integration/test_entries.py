@@ -147,7 +147,7 @@ async def test_a_file_is_booked_whole_or_not_at_all_and_once(site: Path) -> None
     assert (await said("fact", "import", str(site), str(file)))[1] == f"{file}: 3 booked, 0 were booked before\n"
     async with running(site):
         assert (await said("fact", "import", str(site), str(file)))[1] == f"{file}: 0 booked, 3 were booked before\n"
-    assert [entry["value"] for entry in entries(site)] == [2.0, 2.0, "jam"]
+    assert sorted(str(entry["value"]) for entry in entries(site)) == ["2.0", "2.0", "jam"]
 
 
 async def test_the_control_socket_belongs_to_its_user_and_refuses_what_it_does_not_know(site: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.kpi.asset import TimeClass
 from gateway.kpi.bookable import Bookable
 from gateway.kpi.entries import (
     COUNT,
@@ -126,7 +127,7 @@ def test_the_id_of_a_row_tells_equal_rows_apart_by_their_number() -> None:
 WRONG = {
     "no asset 'pres'; did you mean 'press'": ("pres", SCRAP),
     "no kind 'forecast'": ("press", replace(SCRAP, kind="forecast")),
-    "no count 'energy': write total, good, scrap, rework": ("press", replace(SCRAP, role="energy")),
+    "no count 'energy': write total, good, scrap, rework, inspected, passed": ("press", replace(SCRAP, role="energy")),
     "write a whole number": ("press", replace(SCRAP, value=1.5)),
     "0.0 is no number of parts": ("press", replace(SCRAP, value=0.0)),
     "'five' is no number of parts": ("press", replace(SCRAP, value="five")),
@@ -153,6 +154,22 @@ def test_what_cannot_be_booked_is_refused_with_what_to_write(problem: str) -> No
         rules.check(asset, entry)
 
 
+def test_a_product_or_reason_that_the_config_does_not_have_is_refused_once_it_has_any() -> None:
+    kit = Kit()
+    product = replace(STOP, kind="product", value="cup-2")
+    Bookable(kit.models, {}, START + 600_000).check("press", product)
+    Bookable(kit.models, {}, START + 600_000).check("press", STOP)
+    known = replace(kit.models["weld"], ideal_by_product={"cup-1": 5, "lid": 7})
+    reasons = replace(kit.models["press"], reasons={"mechanical": TimeClass.FAULT, "mechanical/belt": TimeClass.FAULT})
+    rules = Bookable({"weld": known, "press": reasons}, {}, START + 600_000)
+    with pytest.raises(ValueError, match="no product 'cup-2'; did you mean 'cup-1'"):
+        rules.check("press", product)
+    with pytest.raises(ValueError, match="no reason 'mechanical/bearing'; did you mean"):
+        rules.check("press", STOP)
+    rules.check("press", replace(product, value="lid"))
+    rules.check("press", STOP.revised(usable=False))
+
+
 def test_what_can_be_booked_is() -> None:
     rules = Bookable(Kit().models, {}, START + 600_000)
     ahead = replace(STOP, kind="planned", from_ms=START + 86_400_000, to_ms=START + 90_000_000, value="team meeting")
@@ -163,3 +180,12 @@ def test_what_can_be_booked_is() -> None:
 
 def test_the_tag_of_entries_is_a_text_of_the_asset() -> None:
     assert entry_tag("press").name == "press/entry"
+
+
+def test_a_stop_takes_a_reason_of_the_tree_where_there_is_one() -> None:
+    press = replace(Kit().models["press"], reasons={"mechanical": TimeClass.FAULT, "mechanical/bearing": None})
+    rules = Bookable({"press": press}, {}, START + 600_000)
+    rules.check("press", replace(STOP, value="mechanical/bearing"))
+    with pytest.raises(ValueError, match="no reason 'mechanical/baering'; did you mean 'mechanical/bearing'"):
+        rules.check("press", replace(STOP, value="mechanical/baering"))
+    rules.check("press", replace(STOP, value="of an older tree", usable=False))  # it can still be withdrawn
