@@ -104,7 +104,7 @@ class AssetModel:
     ideal_cycle_us    ideal time per part, None where the user gave none
     ideal_by_product  product → ideal time per part on this asset, which goes before `ideal_cycle_us`
     minor_stop_ms     a stop that is shorter is a minor stop; 0: none is
-    reasons           reason code (`mechanical/bearing`) → class that it gives a stop
+    reasons           reason code (`mechanical/bearing`) → class that it gives a stop; None: it leaves that as it is
     target_per_h      good parts wanted per planned hour, None where neither target nor ideal time is known
     rated_per_h       parts per hour that the equipment is rated for
     takt_us           time per part that the demand leaves
@@ -122,7 +122,7 @@ class AssetModel:
     state_rules: tuple[StateRule, ...] = ()
     ideal_by_product: Mapping[str, int] = field(default_factory=dict)
     minor_stop_ms: int = 0
-    reasons: Mapping[str, TimeClass] = field(default_factory=dict)
+    reasons: Mapping[str, TimeClass | None] = field(default_factory=dict)
     rated_per_h: float | None = None
     takt_us: int | None = None
 
@@ -162,7 +162,7 @@ def _content(model: AssetModel) -> dict[str, object]:
         "ideal_cycle_us": model.ideal_cycle_us,
         "ideal_by_product": dict(model.ideal_by_product),
         "minor_stop_ms": model.minor_stop_ms,
-        "reasons": {code: time_class.label for code, time_class in model.reasons.items()},
+        "reasons": {code: time_class.label for code, time_class in model.reasons.items() if time_class is not None},
         "rated_per_h": model.rated_per_h,
         "takt_us": model.takt_us,
         "calendar": model.calendar.describe(),

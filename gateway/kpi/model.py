@@ -39,7 +39,7 @@ def dump(model: AssetModel, tags: TagTable) -> str:
         "ideal_cycle_us": model.ideal_cycle_us,
         "ideal_by_product": dict(model.ideal_by_product),
         "minor_stop_ms": model.minor_stop_ms,
-        "reasons": {code: time_class.label for code, time_class in model.reasons.items()},
+        "reasons": {code: None if one is None else one.label for code, one in model.reasons.items()},
         "target_per_h": model.target_per_h,
         "rated_per_h": model.rated_per_h,
         "takt_us": model.takt_us,
@@ -63,7 +63,7 @@ def load(text: str, digest: str, tags: TagTable) -> AssetModel:
         state_rules=tuple(map(_rule, content["rules"])),
         ideal_by_product=content["ideal_by_product"],
         minor_stop_ms=content["minor_stop_ms"],
-        reasons=_classes(content["reasons"]),
+        reasons={code: label and TimeClass[label.upper()] for code, label in content["reasons"].items()},
         rated_per_h=content["rated_per_h"],
         takt_us=content["takt_us"],
     )

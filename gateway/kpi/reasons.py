@@ -25,11 +25,11 @@ class Reasons:
     """Every reason by its code, the path to it: `mechanical/bearing`.
 
     titles   code → title, the code's last part where the user gave none
-    classes  code → class that it gives a stop; a code without one leaves the class as the machine said
+    classes  code → class that it gives a stop; None: it leaves the class as the machine said
     """
 
     titles: Mapping[str, str] = field(default_factory=dict)
-    classes: Mapping[str, TimeClass] = field(default_factory=dict)
+    classes: Mapping[str, TimeClass | None] = field(default_factory=dict)
 
     @staticmethod
     def of(config: Mapping[str, ReasonConfig]) -> "Reasons":
@@ -37,7 +37,7 @@ class Reasons:
         every = list(_walk(config, "", None))
         return Reasons(
             {code: title for code, title, _ in every},
-            {code: TimeClass[name.upper()] for code, _, name in every if name is not None},
+            {code: None if name is None else TimeClass[name.upper()] for code, _, name in every},
         )
 
 

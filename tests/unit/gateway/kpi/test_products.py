@@ -155,16 +155,20 @@ def test_reasons_are_a_tree_whose_branches_hand_their_class_down() -> None:
         "mechanical": TimeClass.FAULT,
         "mechanical/bearing": TimeClass.FAULT,
         "mechanical/oiling": TimeClass.MAINTENANCE,
+        "canteen": None,
+        "canteen/lunch": None,
     }
 
 
 def test_reasons_products_and_thresholds_are_part_of_the_model_and_its_hash(tmp_path: Path) -> None:
-    more = "reasons: { jam: { class: fault } }\nproducts: { A: { ideal_cycle_time: 2s } }\n"
+    more = "reasons: { jam: { class: fault }, tea: {} }\nproducts: { A: { ideal_cycle_time: 2s } }\n"
     config = load(written(tmp_path, more))
     tags = TagTable(enumerate(config.tags))
     press = models(config.root, tags)["press"]
-    assert press.reasons == {"jam": TimeClass.FAULT}
+    assert press.reasons == {"jam": TimeClass.FAULT, "tea": None}
     assert load_model(dump(press, tags), press.hash, tags) == press
     for other in (more.replace("fault", "idle"), more.replace("2s", "3s"), ""):
         changed = load(written(tmp_path, other))
         assert models(changed.root, tags)["press"].hash != press.hash
+    renamed = load(written(tmp_path, more.replace("tea", "coffee")))
+    assert models(renamed.root, tags)["press"].hash == press.hash  # it changes no number
