@@ -45,6 +45,8 @@ async def _run(options: argparse.Namespace) -> None:
         wait=options.wait,
         hidden_share=options.hide_parts,
         site_config=options.site_config,
+        begin=options.begin,
+        always=options.always,
     )
     await run(wish)
 
@@ -66,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     plant.add_argument("--seed", type=int, help="same seed, same plant (default: the scenario's)")
     plant.add_argument("--for", type=_duration, dest="limit_s", metavar="TIME", help="stop after this time: 60s, 8h")
     plant.add_argument("--speed", type=_speed, default=1.0, help="so many times as fast")
+    plant.add_argument(
+        "--from", dest="begin", metavar="TIME", help="the plant's time at the beginning: 2026-03-02T06:00"
+    )
+    plant.add_argument("--always", action="store_true", help="ignore the calendar: the plant works around the clock")
     plant.add_argument("--ledger", type=Path, help="where the truth is written: NAME.json, or a folder of CSV tables")
     plant.add_argument("--parquet", action="store_true", help="the folder's tables as Parquet")
     plant.add_argument("--site-config", type=Path, metavar="FILE", help="write Lineside's config for this plant")

@@ -19,7 +19,7 @@ from simulators.resolution import energy_steps
 from simulators.running import Running, RunOptions, running, until
 from simulators.scenario import load_scenario
 from simulators.scenario_file import shipped
-from simulators.screen import machine_table, told
+from simulators.screen import machine_table, opening, told
 from simulators.site_config import site_config
 
 _TABLE_EVERY_S = 1.0
@@ -31,6 +31,8 @@ class Wish:
 
     driven  commands come as lines on stdin, answers go as JSON lines to stdout
     wait    the machines stand idle until `start` comes
+    begin   the plant's time at the beginning, as local time
+    always  nobody keeps to the calendar: the plant works around the clock
     """
 
     scenario: str
@@ -45,6 +47,8 @@ class Wish:
     wait: bool = False
     hidden_share: float = 0.0
     site_config: Path | None = None
+    begin: str | None = None
+    always: bool = False
 
     @property
     def folder(self) -> Path:
@@ -62,9 +66,12 @@ async def run(wish: Wish) -> None:
     """
     logging.getLogger("pymodbus.logging").setLevel(logging.ERROR)  # what it warns of, we raise
     scenario = load_scenario(wish.scenario)
+    if wish.always:
+        scenario = scenario.model_copy(update={"calendar": None})
+    begin_ms = scenario.moment_ms(wish.begin) if wish.begin else None
     with tempfile.TemporaryDirectory(prefix="lineside-plant-") as scratch:
         broker = Path(scratch) if wish.own_broker else None
-        options = RunOptions(wish.folder, broker, wish.seed, wish.speed, wish.hidden_share, wish.api)
+        options = RunOptions(wish.folder, broker, wish.seed, wish.speed, wish.hidden_share, wish.api, begin_ms)
         async with running(scenario, options) as plant:
             gc.freeze()  # a thousand machines stay for good; looking for garbage among them takes 100 ms each time
             if wish.site_config:
@@ -103,6 +110,10 @@ async def _shown(plant: Running, wish: Wish) -> None:
         clock = f" --clock {plant.clock}" if plant.clock.speed != 1 else ""
         console.print(f"in another terminal: lineside run {wish.site_config}{clock}", markup=False, soft_wrap=True)
     plant.live.start()
+    if opens := opening(plant.scenario, plant.live.plant.now_ms):
+        console.print(
+            f"nobody works now: the plant opens {opens:%A %H:%M %Z} (--always: it never closes)", markup=False
+        )
     stop = stopped()
     if not sys.stdout.isatty():
         await until(wish.limit_s, stop)

@@ -27,6 +27,7 @@ class RunOptions:
     folder        of the scenario's file: its own profiles are beside it
     own_broker    where a broker of our own keeps its data, should the scenario's not be there; None: never start one
     hidden_share  of the parts, which the faces keep quiet about
+    start_ms      the plant's time at the beginning, epoch ms; None: it is now there, too
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class RunOptions:
     speed: float = 1.0
     hidden_share: float = 0.0
     api: Tcp | None = None
+    start_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ async def running(scenario: Scenario, options: RunOptions) -> AsyncIterator[Runn
     """
     if options.seed is not None:
         scenario = scenario.model_copy(update={"seed": options.seed})
-    clock = ScaledClock.from_now(options.speed)
+    clock = ScaledClock.from_now(options.speed, options.start_ms)
     plant = Plant(scenario, clock())
     live = Live(plant, clock, options.hidden_share, options.speed)
     ledger = plant.ledger

@@ -140,6 +140,14 @@ class Scenario(Section):
         """The written start as epoch ms."""
         return None if self.start is None else round(self.start.replace(tzinfo=self.zone).timestamp() * 1000)
 
+    def moment_ms(self, text: str) -> int:
+        """A moment as people of the plant write it, as epoch ms. ValueError: says how it is written."""
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as exc:
+            raise ValueError(f"{text!r} is no time: write 2026-03-02T06:00, in the plant's time zone") from exc
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).timestamp() * 1000)
+
     @property
     def targets(self) -> Targets:
         """What faults can happen on."""

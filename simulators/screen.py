@@ -1,10 +1,14 @@
 """The plant in the terminal: where its faces listen, and a live table of its machines with the truth so far."""
 
+from datetime import datetime
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from simulators.hours import Hours
 from simulators.live import Live
 from simulators.running import Running
+from simulators.scenario import Scenario
 from simulators.truth import Truth, truth
 
 _ROWS = 30
@@ -30,6 +34,13 @@ def told(running: Running) -> list[str]:
     if running.clock.speed != 1:
         lines.append(f"  time runs {running.clock.speed:g} times as fast; for Lineside: --clock {running.clock}")
     return lines
+
+
+def opening(scenario: Scenario, now_ms: int) -> datetime | None:
+    """When the plant opens next; None: it is open."""
+    edges = Hours(scenario.calendar, scenario.zone).edges(now_ms)
+    _, is_open = next(edges)
+    return None if is_open else datetime.fromtimestamp(next(edges)[0] / 1000, scenario.zone)
 
 
 def machine_table(live: Live) -> Table:
