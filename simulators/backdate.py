@@ -13,6 +13,7 @@ from simulators.scenario import Scenario
 from simulators.signals import Signal, Texts, signals_of
 
 _PIECE_MS: Final = 86_400_000
+_MINUTE_MS: Final = 60_000
 
 
 def backdate(
@@ -48,6 +49,15 @@ def backdate(
             count, done_ms = count + len(page.tag), until_ms
             show((done_ms - from_ms) / max(1, to_ms - from_ms))
     return plant.ledger, count
+
+
+def span_of(days: float, begin_ms: int | None, now_ms: int) -> tuple[int, int]:
+    """From and to of a back-dated run, epoch ms: it ends with the last whole minute unless `begin_ms` is given."""
+    length_ms = max(_MINUTE_MS, round(days * _PIECE_MS))
+    if begin_ms is not None:
+        return begin_ms, begin_ms + length_ms
+    end_ms = now_ms // _MINUTE_MS * _MINUTE_MS
+    return end_ms - length_ms, end_ms
 
 
 def _page(signals: Sequence[Signal], from_ms: int, to_ms: int) -> Page:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from gateway.fields import parse_duration
 from gateway.ports import Unusable
@@ -28,16 +29,28 @@ def simulate(
         bool, typer.Option("--broker/--no-broker", help="Start an MQTT broker where the scenario's is not there")
     ] = True,
     api: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve the truth over HTTP there")] = None,
+    recording: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the plant's past for `lineside replay`, and end")
+    ] = None,
+    days: Annotated[float, typer.Option(min=0.001, max=3660, help="With --recording: how long that past is")] = 30.0,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="With --recording: where it begins; else it ends now")
+    ] = None,
 ) -> None:
     """Run a simulated plant: machines on Modbus and MQTT, with a ledger of what truly happened."""
     from simulators.command import Wish, list_scenarios, run
     from simulators.endpoints import parse_host_port
+    from simulators.past import Past, write_past
     from simulators.problems import problems_of
 
     if scenario is None:
         typer.echo(list_scenarios(), nl=False)
         return
     try:
+        if recording:
+            past = Past(scenario, recording, days, begin, seed, ledger, site_config, parquet=parquet)
+            write_past(past, Console(highlight=False, stderr=True))
+            return
         wish = Wish(
             scenario,
             seed=seed,
