@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check bench screenshots wheel-test clean
+.PHONY: help setup demo test check bench soak screenshots wheel-test clean
 help:
 	@echo "make demo         a simulated plant, the gateway and the board (ARGS=\"--for 60s\" compares with the truth)"
 	@echo "make test         all tests; installs real servers from Debian's packages when it may"
 	@echo "make check        ruff, mypy --strict, import contracts"
 	@echo "make bench        benchmarks, one JSON line each"
+	@echo "make soak         proofs of the KPIs with ever new seeds (ARGS=\"--minutes 60\")"
 	@echo "make screenshots  pictures for the docs, from the running program"
 
 $(READY): pyproject.toml
@@ -40,6 +41,9 @@ check: $(READY)
 bench: $(READY)
 	@scripts/install-debian
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: $(READY)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 screenshots: $(READY)
 	@scripts/install-debian
