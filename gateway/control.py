@@ -79,14 +79,14 @@ class Control:
 
     async def close(self) -> None:
         """See `ports.Source`."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is None or self._path is None:
+            return
+        server.close()
         for talk in self._talks:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
-        if self._path is not None:
-            await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        await asyncio.to_thread(self._path.unlink, missing_ok=True)
 
     # requests -------------------------------------------------------------------------------------------------------
 
