@@ -64,7 +64,7 @@ async def run(wish: Wish) -> None:
         ScenarioError, ProfileError: the scenario cannot be run. ValueError: no site config fits it. OSError: an address
         cannot be listened on, or a file cannot be written.
     """
-    logging.getLogger("pymodbus.logging").setLevel(logging.ERROR)  # what it warns of, we raise
+    logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # a client that leaves in the middle is no error
     scenario = load_scenario(wish.scenario)
     if wish.always:
         scenario = scenario.model_copy(update={"calendar": None})
@@ -75,7 +75,7 @@ async def run(wish: Wish) -> None:
         async with running(scenario, options) as plant:
             gc.freeze()  # a thousand machines stay for good; looking for garbage among them takes 100 ms each time
             if wish.site_config:
-                text = site_config(plant.scenario, plant.faces.listens, wish.folder)
+                text = site_config(plant.scenario, plant.faces.listens, wish.folder, speed=wish.speed)
                 wish.site_config.write_text(text, encoding="utf-8")
             if wish.driven:
                 await _driven(plant, wish)
@@ -107,7 +107,7 @@ async def _shown(plant: Running, wish: Wish) -> None:
     console = Console()
     console.print("\n".join(told(plant)), markup=False, highlight=False, soft_wrap=True)
     if wish.site_config:
-        clock = f" --clock {plant.clock}" if plant.clock.speed != 1 else ""
+        clock = f" --clock {plant.clock}" if plant.own_time else ""
         console.print(f"in another terminal: lineside run {wish.site_config}{clock}", markup=False, soft_wrap=True)
     plant.live.start()
     if opens := opening(plant.scenario, plant.live.plant.now_ms):

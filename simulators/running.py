@@ -18,6 +18,7 @@ from simulators.plant import Plant
 from simulators.scenario import Scenario
 
 FLUSH_WITHIN_S = 10.0
+_SAME_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Running:
     faces: Faces
     clock: ScaledClock
     api: str | None
+
+    @property
+    def own_time(self) -> bool:
+        """Whether the plant's time is not that of the wall clock: who reads it must share its clock."""
+        return self.clock.speed != 1 or abs(self.clock() - time.time_ns() // 1_000_000) > _SAME_MS
 
     async def freeze(self) -> tuple[int, int]:
         """Stop the plant's time; returns when, and how many messages brokers did not take."""

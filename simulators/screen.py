@@ -26,13 +26,13 @@ def told(running: Running) -> list[str]:
             )
             lines.append(f"  {faces.listens[face.name]}  units {_shortened(units)}")
         else:
-            names = _shortened(", ".join([*face.machines, *face.meters]))
+            names = _shortened(", ".join(dict.fromkeys([*face.machines, *face.meters])))
             started = " (started here)" if "started" in faces.brokers.values() else ""
             lines.append(f"  {face.broker}{started}  {face.prefix}/…, {face.style}: {names}")
     if running.api:
         lines.append(f"  {running.api}/truth, /ledger/states.csv, /faults")
-    if running.clock.speed != 1:
-        lines.append(f"  time runs {running.clock.speed:g} times as fast; for Lineside: --clock {running.clock}")
+    if running.own_time:
+        lines.append(f"  its own time, {running.clock.speed:g} times as fast; for Lineside: --clock {running.clock}")
     return lines
 
 

@@ -13,7 +13,7 @@ from simulators.profiles import load_profile, profile_folders
 from simulators.resolution import ENERGY_POINTS
 from simulators.scenario import Scenario
 
-_POLL: Final = {"fast": "1s", "slow": "5s"}
+_POLLS_PER_S: Final = 10
 _STATES: Final = {
     "tag": "state", "producing": ["EXECUTE"], "setup": ["SETUP"], "fault": ["ABORTED"], "idle": ["IDLE", "STOPPED"],
     "starved": ["SUSPENDED"], "blocked": ["HELD"],
@@ -30,7 +30,13 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def site_config(scenario: Scenario, listens: Mapping[str, str], folder: Path, board: str = "127.0.0.1:8080") -> str:
+def site_config(
+    scenario: Scenario,
+    listens: Mapping[str, str],
+    folder: Path,
+    board: str = "127.0.0.1:8080",
+    speed: float = 1.0,
+) -> str:
     """The config as YAML.
 
     Args:
@@ -38,11 +44,12 @@ def site_config(scenario: Scenario, listens: Mapping[str, str], folder: Path, bo
         listens: where each Modbus face is; one that is not named is where the scenario says.
         folder: of the scenario: its own profiles are beside it.
         board: where Lineside's board shall listen.
+        speed: of the plant's time: polls are no closer than 100 ms of real time.
 
     Raises:
         ValueError: no face speaks anything that Lineside reads.
     """
-    site = _Site(scenario, profile_folders(folder))
+    site = _Site(scenario, profile_folders(folder), _poll(speed))
     for face in scenario.faces:
         if isinstance(face, ModbusFace):
             for unit_id, unit in face.units.items():
@@ -64,6 +71,11 @@ def _endpoint(face: ModbusFace) -> str:
     return f"rtu://{place.link}" if isinstance(place, Pty) else face.listen
 
 
+def _poll(speed: float) -> dict[str, str]:
+    fast_s = max(1, round(speed / _POLLS_PER_S))
+    return {"fast": f"{fast_s}s", "slow": f"{5 * fast_s}s"}
+
+
 @dataclass(slots=True)
 class _Site:
     """The config while it is written.
@@ -73,6 +85,7 @@ class _Site:
 
     scenario: Scenario
     folders: tuple[Path, ...]
+    poll: dict[str, str]
     sources: dict[str, Any] = field(default_factory=dict)
     assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     points: dict[str, set[str]] = field(default_factory=dict)
@@ -107,7 +120,7 @@ class _Site:
         source = f"{unit.machine or unit.meter}-{'plc' if unit.machine else 'meter'}"
         self.sources[source] = {
             "kind": "modbus", "endpoint": endpoint, "unit_id": unit_id, "profile": unit.profile, "asset": where,
-            "poll": dict(_POLL),
+            "poll": self.poll,
         }  # fmt: skip
 
     def subscribe(self, face: MqttFace) -> None:
