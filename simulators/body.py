@@ -6,6 +6,7 @@ from random import Random
 from typing import Final
 
 from simulators.events import Event, StateChange
+from simulators.hours import FAR_MS
 from simulators.ledger import MachineLedger
 from simulators.machine_models import MachineSpec, in_state
 from simulators.quantities import Span
@@ -36,7 +37,8 @@ class Body:
         self.power_factor = 1.0
         self.on_air: Callable[[int, int], None] | None = None
         self._ear = ear
-        self._drawn_ms = 0
+        self._wander_ms = FAR_MS if spec.load else round(1000 * spec.wander)
+        self.wanders_ms = FAR_MS
         self._mean_w = 0.0
         self._tan_phi = {state: _tan_phi(in_state(spec.cos_phi, state) or DEFAULT_COS_PHI) for state in State}
 
@@ -70,9 +72,8 @@ class Body:
             self._draw(begin_ms, share_w)
 
     def wander(self, now_ms: int) -> None:
-        """Producing power is never quite the same for long."""
-        if now_ms - self._drawn_ms >= 1000 * self.spec.wander and not self.spec.load:
-            self._draw(now_ms, self._vary())
+        """Producing power is never quite the same for long: due from `wanders_ms` on."""
+        self._draw(now_ms, self._vary())
 
     def flow(self, now_ms: int, carrier: str, ml_per_min: int) -> None:
         """Use (a compressor: deliver) so much from now on."""
@@ -107,7 +108,7 @@ class Body:
     def _draw(self, at_ms: int, watts: int) -> None:
         self.book.power.step(at_ms, watts)
         self.book.reactive.step(at_ms, round(watts * self._tan_phi[self.state]))
-        self._drawn_ms = at_ms
+        self.wanders_ms = at_ms + self._wander_ms
 
     def _vary(self) -> int:
         spread = self.spec.power_spread

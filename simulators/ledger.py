@@ -55,7 +55,7 @@ class MachineLedger:
         """Book a power that is drawn from `at_ms` on."""
         self.power.step(at_ms, watts)
 
-    def finish(self, at_ms: int, *, good: bool, rework: bool = False) -> None:
+    def finish(self, at_ms: int, good: bool, rework: bool = False) -> None:
         """Book a part that was completed at `at_ms`."""
         self.part_ms.append(at_ms)
         self.part_good.append(good)

@@ -45,12 +45,13 @@ class Machine:
         self._operators = operators
         self._products = products
         self._job = _NO_JOB
-        self._product = _PLAIN
         self._stops = list(body.spec.stops.values())
         self._tool = body.spec.tool
-        assert body.spec.ideal_cycle is not None
-        self._ideal_ms = 1000 * body.spec.ideal_cycle
-        self._mean_ms = 1000 * (body.spec.cycle or 1.05 * body.spec.ideal_cycle)
+        self._luck = body.rng.random
+        self._book_part = body.book.finish
+        self._rework = body.spec.rework
+        self._spread = 2 * body.spec.cycle_spread  # the sum of three even numbers has half a standard deviation
+        self._make(_PLAIN)
         # moments: of the next end or begin of working time, of the last part or change of state
         self._edges: Iterator[tuple[int, bool]] = iter(())
         self._edge_ms = FAR_MS
@@ -67,13 +68,27 @@ class Machine:
         """Begin at `at_ms` and go on for ever."""
         yield self._env.timeout(at_ms - self._env.now)
         self._begin(at_ms)
+        env, body, is_plain = self._env, self.body, not self.body.spec.load
         while True:
-            job = self.feed.take(self._env.now)
+            now = env.now
+            job = self.feed.take(now)
             if job is None:
                 job = yield from self._wait_for_job()
             if job is not self._job:
                 yield from self._turn_to(job)
-            yield from self._cycle()
+                now = env.now
+            left = self._draw_cycle()
+            # nearly every cycle goes through: one event and no generator of its own
+            if (
+                is_plain
+                and body.state is State.EXECUTE
+                and self._busy_ms + left < self._due_ms
+                and now + left < self._edge_ms
+            ):
+                yield env.timeout(left)
+                self._busy_ms += left
+            else:
+                yield from self._cycle()
             if self._finish(job) and self.out is not None and not self.out.put(job):
                 yield from self._wait_for_room(self.out, job)
             if self._tool and self._tool_parts >= self._tool.life:
@@ -94,7 +109,6 @@ class Machine:
     def _cycle(self) -> Life:
         """One cycle of producing time, with the stops and the rest that come in between."""
         env, body = self._env, self.body
-        self._draw_cycle()
         if body.spec.load and body.state is State.EXECUTE and env.now < self._edge_ms:
             body.draw_cycle(env.now, self._cycle_ms, self._left_ms)
         while True:
@@ -132,8 +146,7 @@ class Machine:
             body.tell(OrderChange(body.name, now, job.order, job.product, job.quantity))
         if job.product == before.product:
             return
-        self._product = self._products.get(job.product, _PLAIN)
-        body.power_factor = self._product.power
+        self._make(self._products.get(job.product, _PLAIN))
         body.book.turn_to(now, job.product)
         body.tell(ProductChange(body.name, now, job.product, body.book.ideal_s[job.product]))
         if before is not _NO_JOB and body.spec.setup:
@@ -146,22 +159,34 @@ class Machine:
 
     def _finish(self, job: Job) -> bool:
         """Book the part that is done; whether it goes on along the line."""
-        now, body, luck = self._env.now, self.body, self.body.rng.random()
-        scrap = self._scrap_share()
-        good, rework = luck >= scrap + body.spec.rework, scrap <= luck < scrap + body.spec.rework
-        self._last_ms = now
-        body.book.finish(now, good=good, rework=rework)
-        if body.is_heard:
-            body.tell(Part(body.name, now, good, self._cycle_ms / 1000, rework, job.product, job.order))
-        body.wander(now)
+        now, body, luck = self._env.now, self.body, self._luck()
+        scrap = self._scrap
         if self._tool:
+            scrap *= 1 + (self._tool.scrap - 1) * self._wear**2
             self._tool_parts += 1
             self._wear = self._tool_parts / self._tool.life
+        bad = scrap + self._rework
+        good, rework = luck >= bad, scrap <= luck < bad
+        self._last_ms = now
+        self._book_part(now, good, rework)
+        if body.is_heard:
+            body.tell(Part(body.name, now, good, self._cycle_ms / 1000, rework, job.product, job.order))
+        if now >= body.wanders_ms:
+            body.wander(now)
         if not good:
             job.lose_part(now, first=self.is_first)
         elif self.out is None:
             job.end_part(now)
         return good
+
+    def _make(self, product: ProductSpec) -> None:
+        """Times, scrap and power are now those of this product."""
+        spec = self.body.spec
+        assert spec.ideal_cycle is not None
+        self._ideal_ms = 1000 * spec.ideal_cycle * product.cycle
+        self._mean_ms = 1000 * (spec.cycle or 1.05 * spec.ideal_cycle) * product.cycle
+        self._scrap = spec.scrap * product.scrap
+        self.body.power_factor = product.power
 
     # ---- waiting
 
@@ -254,15 +279,15 @@ class Machine:
 
     # ---- chance
 
-    def _draw_cycle(self) -> None:
-        slower = 1 + self._tool.slower * self._wear if self._tool else 1.0
-        mean_ms = self._mean_ms * self._product.cycle * slower
-        drawn_ms = self.body.rng.gauss(mean_ms, self.body.spec.cycle_spread * mean_ms)
-        self._cycle_ms = self._left_ms = max(1, round(max(self._ideal_ms * self._product.cycle, drawn_ms)))
-
-    def _scrap_share(self) -> float:
-        share = self.body.spec.scrap * self._product.scrap
-        return share * (1 + (self._tool.scrap - 1) * self._wear**2) if self._tool else share
+    def _draw_cycle(self) -> int:
+        """How long this cycle takes: nearly normal (three even numbers), never more than 3 standard deviations off."""
+        luck = self._luck
+        drawn_ms = self._mean_ms * (1 + self._spread * (luck() + luck() + luck() - 1.5))
+        if self._tool:
+            drawn_ms *= 1 + self._tool.slower * self._wear
+        cycle_ms = round(drawn_ms if drawn_ms > self._ideal_ms else self._ideal_ms) or 1
+        self._cycle_ms = self._left_ms = cycle_ms
+        return cycle_ms
 
     def _next_due(self, stop: StopSpec) -> int:
         return max(1, round(1000 * self.body.rng.gammavariate(stop.regularity, stop.every / stop.regularity)))

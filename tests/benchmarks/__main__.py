@@ -7,6 +7,7 @@ BENCHES = (
     "bench_modbus",
     "bench_modbus_faults",
     "bench_plant",
+    "bench_month",
     "bench_fleet",
     "bench_sink",
     "bench_journal",
