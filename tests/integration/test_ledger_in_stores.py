@@ -121,7 +121,8 @@ async def test_late_readings_reach_both_stores_as_corrections_and_silence_is_unk
             await journal.flush()
             await engine.flush()
             await journal.flush()
-            quantities = ("planned", "time_producing", "time_unknown", "total", "good", "energy")
+            quantities = ("planned", "time_producing", "time_unknown", "total", "good", "energy", "minor_stops")
+            quantities += ("time_minor_stop", "energy_minor_stop", "time_idle", "output", "ideal_total")
             for quantity in quantities:
                 expected = await asyncio.to_thread(in_kpi_db, tmp_path / "kpi.db", quantity)
                 for query, server in ((victoria, victoria_server), (influx, influx1_server)):
@@ -143,6 +144,8 @@ async def test_late_readings_reach_both_stores_as_corrections_and_silence_is_unk
         await settled()
         assert await asyncio.to_thread(in_kpi_db, tmp_path / "kpi.db", "time_unknown") == 0
         assert await asyncio.to_thread(in_kpi_db, tmp_path / "kpi.db", "total") == 10 * (MINUTES - 2) + 5
+        assert await asyncio.to_thread(in_kpi_db, tmp_path / "kpi.db", "minor_stops") == 4  # not the first, unseen one
+        assert await asyncio.to_thread(in_kpi_db, tmp_path / "kpi.db", "time_minor_stop") == 5 * 60_000_000
         for task in tasks:
             task.cancel()
     await engine.close()
@@ -163,7 +166,8 @@ async def _until_taken(journal: SqliteJournal, engine: Engine) -> None:
 def _config(folder: Path, vm: Server, store: Server) -> tuple[Config, str]:
     site = f"late-{time.time_ns() % 10**9}"
     file = folder / "site.yaml"
-    file.write_text(SITE.format(site=site, vm=vm.url, influx=store.url))
+    text = SITE.replace("ideal_cycle_time: 5s", "ideal_cycle_time: 5s\n    minor_stop: 90s")
+    file.write_text(text.format(site=site, vm=vm.url, influx=store.url))
     return load(file), site
 
 
