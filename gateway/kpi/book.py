@@ -99,7 +99,7 @@ class Column:
         """Ranges whose numbers the fresh facts may change, as far as the role itself goes.
 
         counter   increments and energy reach back to the fact before; a level only forward to the next one
-        reach_ms  how far a fact proves life around itself
+        reach_ms  how far around itself a fact may change what was known: it proves life, and makes stops whole
         seen_ms   nothing newer was known before: later facts of levels change what follows only
         """
         if not self.fresh:
@@ -111,4 +111,6 @@ class Column:
                 continue
             known = self.window(store, first, last if first < self.complete_ms else FOREVER_MS)
             before, after = touched(known, first)[0], touched(known, last)[1]
-            yield min(before if counter else first, first - reach_ms), max(after, last + reach_ms)
+            # a newer fact than all others proves nothing that was not held open for it, see `settled`
+            reach = reach_ms if first <= seen_ms else 0
+            yield min(before if counter else first, first - reach), max(after, last + reach)

@@ -15,7 +15,7 @@ from gateway.kpi.intervals import Interval
 from gateway.kpi.laid import Laid
 from gateway.kpi.model import ModelHistory
 from gateway.kpi.posting import minute_of, whole_minutes
-from gateway.kpi.segments import POLLS_HELD, PROOF_GAP_MS, Segments, reach_ms, settled
+from gateway.kpi.segments import POLLS_HELD, Segments, reach_ms, settled
 from gateway.kpi.split import Split, by_minute
 from gateway.kpi.states import state_text
 from gateway.kpi.store import Progress, Row, SegmentRow, Store
@@ -199,8 +199,7 @@ class AssetBook:
             if binding is None:
                 yield from column.dirty_moments()
                 continue
-            proof_ms = 0 if binding.hold.polled else PROOF_GAP_MS
-            reach_ms = self.around_ms if _makes_state(role) else proof_ms
+            reach_ms = self.around_ms if _makes_state(role) or not binding.hold.polled else 0
             counts = binding.kind != "level"
             yield from column.dirty(store, counter=counts, reach_ms=reach_ms, seen_ms=seen_ms)
         for column in self.sessions.values():
