@@ -17,7 +17,9 @@ def simulate(
     ] = None,
     seconds: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time: 60s, 8h")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same plant; not given: the scenario's")] = None,
-    speed: Annotated[float, typer.Option(min=1, max=3600, help="So many times as fast; Lineside shares --clock")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=1, max=3600, help="So many times as fast; `lineside run --clock` shares it")
+    ] = 1.0,
     ledger: Annotated[
         Path | None, typer.Option(help="Where the truth is written at the end: NAME.json, or a folder of CSV tables")
     ] = None,
@@ -34,8 +36,14 @@ def simulate(
     ] = None,
     days: Annotated[float, typer.Option(min=0.001, max=3660, help="With --recording: how long that past is")] = 30.0,
     begin: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="With --recording: where it begins; else it ends now")
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="The plant's time at the beginning; else now (a recording: it ends now)"
+        ),
     ] = None,
+    always: Annotated[
+        bool, typer.Option("--always", help="Ignore the calendar: the plant works around the clock")
+    ] = False,
 ) -> None:
     """Run a simulated plant: machines on Modbus and MQTT, with a ledger of what truly happened."""
     from simulators.command import Wish, list_scenarios, run
@@ -61,6 +69,8 @@ def simulate(
             own_broker=broker,
             api=parse_host_port(api) if api else None,
             site_config=site_config,
+            begin=begin,
+            always=always,
         )
         asyncio.run(run(wish))
     except* (OSError, ValueError, ImportError) as group:  # of the scenario, a profile, an address, pyarrow
