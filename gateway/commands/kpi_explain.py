@@ -81,7 +81,7 @@ def as_data(found: Explanation) -> dict[str, Any]:
     data = asdict(found)
     kpi = data.pop("row")["kpi"]
     about = {key: kpi[key] for key in ("id", "code", "name", "unit", "formula", "standard", "clause", "scale")}
-    return {"kpi": about} | data
+    return {"kpi": about} | data | {"result": found.result._asdict()}
 
 
 def _print(found: Explanation, zone: ZoneInfo, console: Console, *, minutes: bool) -> None:

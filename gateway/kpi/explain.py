@@ -143,7 +143,7 @@ def explain(reader: KpiReader, asked: Question) -> Explanation:
     names = row.formula.names
     assets = list(_assets(context, asked.owner))
     minutes = reader.minutes(asked.owner, window.start_ms, window.end_ms)
-    result = _result(reader, context, asked, window)
+    above, below = row.formula.fraction(window.sums)
     return Explanation(
         row=row,
         owner=asked.owner,
@@ -153,10 +153,10 @@ def explain(reader: KpiReader, asked: Question) -> Explanation:
         end_ms=window.end_ms,
         final=window.end_ms <= context.final_ms,
         revision=window.revision,
-        result=result,
+        result=_result(reader, context, asked, window),
         resolved=_resolved(row),
-        numerator=row.formula.numerator(window.sums) if row.formula.zero(window.sums) is None else 0,
-        denominator=row.formula.denominator(window.sums),
+        numerator=above,
+        denominator=below,
         sums={name: window.sums.get(name, 0) for name in names},
         members=_members(reader, context, asked, window, names),
         constraint=str(context.groups.get(asked.owner, {}).get("constraint", "")),

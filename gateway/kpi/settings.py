@@ -88,5 +88,4 @@ def catalogue_of(settings: str) -> Catalogue:
 
 def _row(name: str, own: OwnKpiConfig) -> Kpi:
     title = own.title or name.replace("_", " ").capitalize()
-    zero = f"a divisor is 0 in {own.formula}"
-    return Kpi(name, "", title, own.formula, own.unit, windows=own.windows, method="own formula", zero=zero)
+    return Kpi(name, "", title, own.formula, own.unit, windows=own.windows, method="own formula")

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.kpi.catalogue.data_quality import DATA_QUALITY
 from gateway.kpi.catalogue.elements import elements
 from gateway.kpi.catalogue.energy import ENERGY
-from gateway.kpi.catalogue.formula import Formula, Terms
+from gateway.kpi.catalogue.formula import Formula, Fractions, Terms, compiled
 from gateway.kpi.catalogue.gate import Gate
 from gateway.kpi.catalogue.inputs import inputs_of
 from gateway.kpi.catalogue.maintenance import MAINTENANCE
@@ -20,6 +20,8 @@ from gateway.kpi.catalogue.row import Kpi
 CATALOGUE: Final[tuple[Kpi, ...]] = (*PRODUCTIVITY, *QUALITY, *MAINTENANCE, *DATA_QUALITY, *ENERGY)
 """Every KPI that Lineside knows by itself."""
 _GATE: Final = Gate()
+_NOTHING: Final = Formula("", ())
+"""In place of a user's own expression, which is evaluated otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Catalogue:
     elements: Mapping[str, Terms]
     gate: Gate
     settings: str = ""
-    _windows: dict[str, tuple[frozenset[str], tuple[Row, ...]]] = field(default_factory=dict, repr=False, compare=False)
+    _plans: dict[str, "Plan"] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(
@@ -76,15 +78,42 @@ class Catalogue:
     def _by_id(self) -> dict[str, Row]:
         return {row.kpi.id: row for row in self.rows}
 
-    def of_window(self, window: str) -> tuple[frozenset[str], tuple[Row, ...]]:
-        """The KPIs that a window has, and the rows that these take; "" stands for any range: all of them."""
-        if window not in self._windows:
+    def plan(self, window: str) -> "Plan":
+        """What to compute for a window; "" stands for any range: all KPIs."""
+        if window not in self._plans:
             shown = frozenset(row.kpi.id for row in self.rows if not window or window in row.kpi.windows)
-            refers = {
-                other for row in self.rows if row.kpi.id in shown for other in (*row.kpi.follows, row.kpi.instead)
-            }
-            self._windows[window] = shown, tuple(row for row in self.rows if row.kpi.id in shown | refers)
-        return self._windows[window]
+            asked = [row.kpi for row in self.rows if row.kpi.id in shown]
+            wanted = shown | {other for kpi in asked for other in (*kpi.follows, kpi.instead)}
+            self._plans[window] = Plan.of(shown, [row for row in self.rows if row.kpi.id in wanted])
+        return self._plans[window]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The KPIs of a window.
+
+    shown      those that it has
+    rows       those, and others that they refer to, each with where its low and high fractions stand, −1: nowhere
+    fractions  of the formulas of all rows, then those of bounds
+    """
+
+    shown: frozenset[str]
+    rows: tuple[tuple[Row, int, int], ...]
+    fractions: Fractions
+
+    @staticmethod
+    def of(shown: frozenset[str], rows: Sequence[Row]) -> "Plan":
+        """Numbers the formulas."""
+        formulas = [row.formula if isinstance(row.formula, Formula) else _NOTHING for row in rows]
+        places: list[tuple[Row, int, int]] = []
+        for row in rows:
+            at = [-1, -1]
+            for side, bound in enumerate((row.low, row.high)):
+                if bound:
+                    at[side] = len(formulas)
+                    formulas.append(bound)
+            places.append((row, at[0], at[1]))
+        return Plan(shown, tuple(places), compiled(formulas))
 
 
 STANDARD: Final = Catalogue.of(elements())

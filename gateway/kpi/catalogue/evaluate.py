@@ -1,13 +1,12 @@
 """Summed buckets → values with bounds, reasons, flags and a status; ratios are never averaged."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from math import isfinite, prod
+from typing import Final, NamedTuple
 
 from gateway.kpi.buckets import quantities
-from gateway.kpi.catalogue.catalogue import STANDARD, Catalogue, Row
-from gateway.kpi.catalogue.formula import Formula, Sums, Terms, spell
+from gateway.kpi.catalogue.catalogue import STANDARD, Catalogue, Plan, Row
+from gateway.kpi.catalogue.formula import Formula, Fraction, Sums
 from gateway.kpi.catalogue.gate import Status
 from gateway.kpi.factors import Factor
 
@@ -25,8 +24,7 @@ _ZERO: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The value of a KPI, or why it has none.
 
     low, high  bounds where part of the planned time is unknown: all of it down, all of it up at ideal speed
@@ -64,84 +62,93 @@ def evaluate(
         window: leaves out what is not published there; "": any range, every KPI.
         steps: of a serial line the sums of each of its assets, for KPIs that are products over these.
     """
-    shown, rows = catalogue.of_window(window)
-    lacks = needs or {}
+    plan, lacks = catalogue.plan(window), needs or {}
     status = catalogue.gate.status(sums)
+    fractions = plan.fractions(sums.get)
     found: dict[str, Result] = {}
-    for row in rows:
-        need = lacks.get(row.kpi.id, "")
-        found[row.kpi.id] = Result(None, need) if need else _result(row, sums, grid, steps)
-    return _listed(rows, shown, found, status)
+    for place, (row, low, high) in enumerate(plan.rows):
+        kpi = row.kpi
+        need = lacks.get(kpi.id)
+        if need:
+            found[kpi.id] = Result(None, need, None, None, (), kpi.method, (), status)
+        elif kpi.rollup == "P" and steps:
+            found[kpi.id] = _product(row, steps, status)
+        else:
+            own = fractions[place] if isinstance(row.formula, Formula) else row.formula.fraction(sums)
+            result = _result(row, own, sums, grid, status)
+            found[kpi.id] = _bounded(result, fractions, low, high) if kpi.is_bounded else result
+    return _listed(plan, found)
 
 
-def _listed(
-    rows: Sequence[Row], shown: frozenset[str], found: Mapping[str, Result], status: Status
-) -> dict[str, Result]:
+def _listed(plan: Plan, found: Mapping[str, Result]) -> dict[str, Result]:
     """The shown rows with what they take from others, and their bounds as results of their own."""
     listed: dict[str, Result] = {}
-    for kpi in (row.kpi for row in rows if row.kpi.id in shown):
+    for row, _, _ in plan.rows:
+        kpi = row.kpi
+        if kpi.id not in plan.shown:
+            continue
         result = found[kpi.id]
-        other = found.get(kpi.instead)
-        if other and (other.value is not None or other.flags):
+        if kpi.instead and ((other := found[kpi.instead]).value is not None or other.flags):
             result = other
-        flags = (*result.flags, *(flag for one in kpi.follows for flag in found[one].flags))
-        result = replace(result, method=result.method or kpi.method, flags=tuple(dict.fromkeys(flags)), status=status)
+        for name in kpi.follows:
+            if found[name].flags:
+                result = result._replace(flags=tuple(dict.fromkeys((*result.flags, *found[name].flags))))
         listed[kpi.id] = result
         if kpi.is_bounded:
-            listed[f"{kpi.id}_low"] = Result(result.low, result.reason, method=kpi.method, status=status)
-            listed[f"{kpi.id}_high"] = Result(result.high, result.reason, method=kpi.method, status=status)
+            _, reason, low, high, _, method, _, status = result
+            listed[f"{kpi.id}_low"] = Result(low, reason, None, None, (), method, (), status)
+            listed[f"{kpi.id}_high"] = Result(high, reason, None, None, (), method, (), status)
     return listed
 
 
-def _result(row: Row, sums: Sums, grid: Factor | None, steps: Sequence[Sums]) -> Result:
+def _result(row: Row, fraction: Fraction, sums: Sums, grid: Factor | None, status: Status) -> Result:
+    """The value without its bounds, or why there is none."""
     kpi = row.kpi
     if kpi.grid and grid is None:
-        return Result(None, NO_GRID_FACTOR)
-    if kpi.rollup == "P" and steps:
-        return _product(row, steps)
-    scale = kpi.scale * (grid.kg_per_kwh if kpi.grid and grid else 1.0)
-    lacking = row.formula.zero(sums)
-    if lacking is not None:
-        return Result(None, _nothing(row, lacking, sums))
-    value = row.formula.numerator(sums) / row.formula.denominator(sums) * scale
-    if not math.isfinite(value):
-        return Result(None, "the formula gives no finite number")
-    if kpi.refused and value > 1:
-        return Result(None, kpi.refused, flags=(TOO_MANY_FLAG,))
-    flags = (kpi.above_one,) if kpi.above_one and value > 1 else ()
-    low, high = _bounds(row, value, sums) if kpi.is_bounded else (None, None)
-    used = (grid.label,) if kpi.grid and grid else ()
-    return Result(value, low=low, high=high, factors=used, method=kpi.method, flags=flags)
+        return Result(None, NO_GRID_FACTOR, None, None, (), kpi.method, (), status)
+    above, below = fraction
+    if not below:
+        return Result(None, _nothing(row, sums, above), None, None, (), kpi.method, (), status)
+    value = above / below * kpi.scale
+    if not isfinite(value):
+        return Result(None, "the formula gives no finite number", None, None, (), kpi.method, (), status)
+    if kpi.grid and grid:
+        return Result(value * grid.kg_per_kwh, "", None, None, (grid.label,), kpi.method, (), status)
+    if value > 1 and kpi.refused:
+        return Result(None, kpi.refused, None, None, (), kpi.method, (TOO_MANY_FLAG,), status)
+    flags = (kpi.above_one,) if value > 1 and kpi.above_one else ()
+    return Result(value, "", None, None, (), kpi.method, flags, status)
 
 
-def _bounds(row: Row, value: float, sums: Sums) -> tuple[float, float]:
-    """All unknown time down, all of it up. The upper bound of a share ends at 1, but never below the value."""
-    low, high = _share(row.low, sums, value), _share(row.high, sums, value)
-    return min(value, low), max(value, min(1.0, high))
+def _bounded(result: Result, fractions: Sequence[Fraction], low: int, high: int) -> Result:
+    """With all unknown time down, and all of it up. The upper bound of a share ends at 1, but never below the value."""
+    value = result.value
+    if value is None:
+        return result
+    least, most = (_share(fractions[at], value) if at >= 0 else value for at in (low, high))
+    return result._replace(low=min(value, least), high=max(value, min(1.0, most)))
 
 
-def _share(formula: Formula | None, sums: Sums, otherwise: float) -> float:
-    divisor = formula.denominator(sums) if formula else 0
-    return formula.numerator(sums) / divisor if formula and divisor else otherwise
+def _share(fraction: Fraction, otherwise: float) -> float:
+    above, below = fraction
+    return above / below if below else otherwise
 
 
-def _product(row: Row, steps: Sequence[Sums]) -> Result:
+def _product(row: Row, steps: Sequence[Sums], status: Status) -> Result:
     """Over the machines of a serial line: what passes the line has passed each of them."""
-    of_each = [_result(row, sums, None, ()) for sums in steps]
-    values = [one.value for one in of_each if one.value is not None]
+    found = [_result(row, row.formula.fraction(sums), sums, None, status) for sums in steps]
+    values = [one.value for one in found if one.value is not None]
     if not values:
-        return Result(None, of_each[0].reason)
-    return Result(math.prod(values), method=f"product over {len(values)} machines")
+        return found[0]
+    return Result(prod(values), method=f"product over {len(values)} machines", status=status)
 
 
-def _nothing(row: Row, lacking: Terms, sums: Sums) -> str:
+def _nothing(row: Row, sums: Sums, above: float) -> str:
     kpi = row.kpi
     if "{" in kpi.zero:
-        return kpi.zero.format(row.formula.numerator(sums) * kpi.scale)
-    if kpi.zero:
-        return kpi.zero
-    names = [name for _, name in lacking]
-    return _ZERO.get(names[0], f"{spell(lacking)} is 0") if len(names) == 1 else f"{spell(lacking)} is 0"
+        return kpi.zero.format(above * kpi.scale)
+    lacking = row.formula.lacking(sums)
+    return kpi.zero or _ZERO.get(lacking, f"{lacking} is 0")
 
 
 def combine(parts: Sequence[Sums], constraint: Sums | None = None, last: Sums | None = None) -> dict[str, int]:

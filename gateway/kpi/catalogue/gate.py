@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.kpi.catalogue.data_quality import DATA_QUALITY
-from gateway.kpi.catalogue.formula import Formula
+from gateway.kpi.catalogue.formula import Formula, compiled
 
 Status = Literal["good", "uncertain", "bad", ""]
-_SCORES: Final = {kpi.id: Formula.parse(kpi.formula, {}) for kpi in DATA_QUALITY}
+_SCORES: Final = tuple(kpi.id for kpi in DATA_QUALITY)
+_FRACTIONS: Final = compiled([Formula.parse(kpi.formula, {}) for kpi in DATA_QUALITY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,5 @@ class Gate:
 
 def scores(sums: Mapping[str, int]) -> dict[str, float]:
     """The scores that were counted: accurate, sufficient, clean, live."""
-    return {
-        kpi: formula.numerator(sums) / divisor
-        for kpi, formula in _SCORES.items()
-        if (divisor := formula.denominator(sums))
-    }
+    found = zip(_SCORES, _FRACTIONS(sums.get), strict=True)
+    return {kpi: above / below for kpi, (above, below) in found if below}

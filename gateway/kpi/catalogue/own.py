@@ -61,25 +61,17 @@ class Expression:
         """As `names`: all of them must be counted."""
         return self.names
 
-    def numerator(self, sums: Sums) -> float:
-        """What stands above the last division; everything where there is none."""
-        return self._value(self._halves[0], sums)
-
-    def denominator(self, sums: Sums) -> float:
-        """What stands below the last division, 1 where there is none; 0 where it divides by 0 itself."""
-        below = self._halves[1]
+    def fraction(self, sums: Sums) -> tuple[float, float]:
+        """What stands above the last division, and what below it, 1 where there is none; (0, 0): it divides by 0."""
+        above, below = self._halves
         try:
-            return 1.0 if below is None else self._value(below, sums)
+            return self._value(above, sums), 1.0 if below is None else self._value(below, sums)
         except ZeroDivisionError:
-            return 0.0
+            return 0.0, 0.0
 
-    def zero(self, sums: Sums) -> Terms | None:
-        """Its quantities if one cannot divide, else None."""
-        try:
-            self.numerator(sums)
-        except ZeroDivisionError:
-            return tuple((1, name) for name in self.names)
-        return None if self.denominator(sums) else tuple((1, name) for name in self.names)
+    def lacking(self, sums: Sums) -> str:
+        """What is 0 where one cannot divide."""
+        return f"a divisor in {self.text}"
 
     @cached_property
     def _halves(self) -> tuple[ast.expr, ast.expr | None]:
