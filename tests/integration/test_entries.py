@@ -184,13 +184,19 @@ async def test_a_gateway_in_a_folder_with_a_long_name_can_be_asked(tmp_path: Pat
     assert [entry["role"] for entry in entries(site)] == ["rework"]
 
 
-async def test_a_socket_that_a_killed_gateway_left_stops_nobody(site: Path) -> None:
-    socket = site.parent / "data/control.sock"
+async def test_what_was_booked_survives_a_kill_and_the_socket_that_it_left_stops_nobody(site: Path) -> None:
     async with lineside("run", str(site)) as process:
-        await eventually(socket.exists)
+        await eventually(lambda: answers(site))
+        for number in range(3):
+            assert (await said("fact", "add", str(site), "press", "scrap", "1", "--at", "now", "--id", f"k{number}"))[
+                0
+            ] == 0
         process.kill()
         await process.communicate()
-    assert socket.exists()
-    assert (await said("fact", "add", str(site), "press", "scrap", "1", "--at", "now"))[0] == 0
+    assert (site.parent / "data/control.sock").exists()
+    assert (await said("fact", "add", str(site), "press", "scrap", "1", "--at", "now", "--id", "k3"))[0] == 0
     async with running(site):
-        assert (await said("fact", "list", str(site)))[0] == 0
+        code, out = await said("fact", "list", str(site))
+    assert code == 0
+    assert all(f"k{number}" in out for number in range(4))
+    assert len(entries(site)) == 4
