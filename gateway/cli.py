@@ -257,6 +257,7 @@ def demo(
 
 
 app.command()(recordings.replay)
+app.command()(recordings.record)
 
 
 @app.command("schema")

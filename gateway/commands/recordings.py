@@ -1,6 +1,7 @@
 """`lineside replay` and `lineside record`: recordings in and out."""
 
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.config import load
+from gateway.fields import parse_duration
+from gateway.ports import Unusable
 from gateway.signals import with_signals
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
 _MOST_NAMES = 6
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
 
 
 def replay(
@@ -32,13 +36,7 @@ def replay(
     checked = load(config)
     zone = ZoneInfo(checked.root.timezone)
     console = Console(highlight=False, stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*_COLUMNS, console=console, transient=True) as progress:
         task = progress.add_task("reading", total=1.0)
 
         def show(done: float, at_ms: int, waiting: str) -> None:
@@ -50,11 +48,72 @@ def replay(
     sys.exit(1 if found.stopped else 0)
 
 
+def record(
+    config: ConfigPath,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="NAME.csv, .csv.gz, .csv.zst or .parquet")],
+    seconds: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="From now on for so long, while the gateway runs: 1h")
+    ] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="From: 06:00, 2026-11-22T06:00; else all there is")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Up to this time; else up to now")] = None,
+    anonymise: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Other names, scales and dates; the same key gives the same ones again"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists")] = False,
+) -> None:
+    """Write what a site measures into a recording: out of its history, or live with --for."""
+    from gateway.recorder import Span, wait_for
+    from gateway.recorder import record as write_recording
+
+    checked = load(config)
+    zone = ZoneInfo(checked.root.timezone)
+    if file.exists() and not force:
+        raise Unusable(f"{file} exists: take another name, or --force")
+    if seconds and (begin or end):
+        raise typer.BadParameter("records from now on: leave --from and --to away", param_hint="--for")
+    span = Span(_time(begin, zone, "--from"), _time(end, zone, "--to"))
+    with Progress(*_COLUMNS, console=Console(highlight=False, stderr=True), transient=True) as progress:
+        task = progress.add_task("waiting" if seconds else "writing", total=1.0)
+
+        def show(done: float) -> None:
+            progress.update(task, completed=done)
+
+        if seconds:
+            span = with_signals(lambda stop: wait_for(_seconds(seconds), stop, show))
+            progress.update(task, description="writing")
+        found = write_recording(checked, file, span, anonymise, show)
+    text = f"{file}: {found.readings:,} readings of {found.tags} tags, {_span(found.from_ms, found.to_ms, zone)}"
+    Console(soft_wrap=True, highlight=False, markup=False).print(text)
+
+
+def _time(text: str | None, zone: ZoneInfo, option: str) -> int | None:
+    from gateway.moment import parse_moment
+
+    try:
+        return None if text is None else parse_moment(text, zone, time.time_ns() // 1_000_000)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint=option) from exc
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--for") from exc
+
+
+def _span(from_ms: int, to_ms: int, zone: ZoneInfo) -> str:
+    return f"{_moment(from_ms, zone):%Y-%m-%d %H:%M:%S} to {_moment(to_ms, zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
 def _report(found: "Replayed", zone: ZoneInfo, console: Console) -> None:
     if not found.readings:
         console.print("the recordings have no reading of a tag of this config")
         return
-    span = f"{_moment(found.from_ms, zone):%Y-%m-%d %H:%M:%S} to {_moment(found.to_ms, zone):%Y-%m-%d %H:%M:%S %Z}"
+    span = _span(found.from_ms, found.to_ms, zone)
     console.print(f"{found.readings:,} readings from {span}" + (": stopped before the end" if found.stopped else ""))
     if found.lacking:
         console.print(f"tags of the config that no recording has: {_names(found.lacking)}")

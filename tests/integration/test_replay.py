@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from gateway.app import Gateway, run
 from gateway.cli import app
 from gateway.config import Config, load
 from gateway.ports import Unusable
+from gateway.recorder import Recorded, Span, record
 from gateway.recording import create_recording
 from gateway.replaying import Replayed, replay
 
@@ -259,3 +261,62 @@ def test_the_command_says_what_it_did(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "1,805 readings from 2026-03-02 06:00:00 to 2026-03-02 07:00:00 +07" in result.output
     assert "tags of the recordings that the config does not have: hall/mood" in result.output
+
+
+async def recorded_again(config: Config, file: Path, key: str | None = None) -> Recorded:
+    return await asyncio.to_thread(record, config, file, Span(), key, lambda done: None)
+
+
+@pytest.mark.parametrize("ending", ["csv.zst", "parquet"])
+async def test_what_a_gateway_recorded_gives_another_one_the_same_numbers(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    ups = [f"{at(second)},source/cells/session,1" for second in range(0, 3661, 30) if not 2400 <= second < 3000]
+    rows = sorted([*an_hour(), *ups, f"{at(2400)},source/cells/session,0", f"{at(3660)},press/import_energy,18.02"])
+    first, second = site(tmp_path / "one"), site(tmp_path / "two")
+    await play(first, recorded(tmp_path, rows))
+    found = await recorded_again(first, tmp_path / f"again.{ending}")
+    assert (found.readings, found.tags) == (len(rows) + 1, 5)  # one proof of the gateway's own life
+    await play(second, tmp_path / f"again.{ending}")
+    assert sums(second) == sums(first)
+    assert sums(first)["time_unknown"] > 0
+
+
+async def test_an_anonymous_recording_tells_the_ratios_and_nothing_else(tmp_path: Path) -> None:
+    config = site(tmp_path)
+    await play(config, recorded(tmp_path, [*an_hour(), f"{at(3660)},press/import_energy,18.02"]))
+    await recorded_again(config, tmp_path / "given.csv", "secret")
+    await recorded_again(config, tmp_path / "again.csv", "secret")
+    text = (tmp_path / "given.csv").read_text()
+    assert text == (tmp_path / "again.csv").read_text()
+    assert not {word for word in ("press/", "cells", "2026-03-02", "65000") if word in text}
+    assert {"machine-1/state", "machine-1/total_count", "machine-1/energy"} <= set(re.findall(r"machine-\d/\w+", text))
+    (tmp_path / "new").mkdir()
+    other = tmp_path / "new" / "site.yaml"
+    other.write_text(
+        (tmp_path / "site.yaml")
+        .read_text()
+        .partition("sources:")[0]
+        .replace("press:", "machine-1:")
+        .replace("import_energy", "energy")
+        + "sources: { given: { kind: replay, file: ../given.csv } }\n"
+    )
+    await play(load(other))
+    seen, true = sums(load(other), "machine-1"), sums(config)
+    assert {name: seen[name] for name in true if not name.startswith("energy")} == {
+        name: true[name] for name in true if not name.startswith("energy")
+    }
+    assert seen["energy_idle"] / seen["energy"] == pytest.approx(true["energy_idle"] / true["energy"], rel=1e-6)
+    assert not 0.99 < seen["energy"] / true["energy"] < 1.01
+
+
+def test_record_says_what_it_needs(tmp_path: Path) -> None:
+    site(tmp_path)
+    runner, config, file = CliRunner(), str(tmp_path / "site.yaml"), str(tmp_path / "x.csv")
+    assert "run the gateway first" in str(runner.invoke(app, ["record", config, file]).exception)
+    asyncio.run(play(load(tmp_path / "site.yaml"), recorded(tmp_path, an_hour())))
+    assert runner.invoke(app, ["record", config, file]).exit_code == 0
+    assert "exists: take another name" in str(runner.invoke(app, ["record", config, file]).exception)
+    late = runner.invoke(app, ["record", config, file, "--force", "--from", "2026-03-05T06:00"])
+    assert "no reading in that time: is the gateway running?" in str(late.exception)
+    assert "before" in str(runner.invoke(app, ["record", config, file, "--force", "--to", "2001-01-01"]).exception)
