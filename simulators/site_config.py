@@ -18,6 +18,9 @@ _STATES: Final = {
     "tag": "state", "producing": ["EXECUTE"], "setup": ["SETUP"], "fault": ["ABORTED"], "idle": ["IDLE", "STOPPED"],
     "starved": ["SUSPENDED"], "blocked": ["HELD"],
 }  # fmt: skip
+_PLANT: Final = "plant"
+_ALWAYS: Final = "default"
+"""Lineside's calendar of this name means all time where it is not written."""
 _COUNTS: Final = {"total": "total_count", "good": "good_count", "rework": "rework_count"}
 _POWERS: Final = ("active_power", "power")
 
@@ -95,7 +98,7 @@ class _Site:
         plant = self.scenario
         config: dict[str, Any] = {"site": plant.scenario, "timezone": plant.timezone, "packs": ["vietnam"]}
         if plant.calendar:
-            config["calendars"] = {"default": plant.calendar.model_dump(mode="json")}
+            config["calendars"] = {_PLANT: plant.calendar.model_dump(mode="json")}
         if plant.lines:
             config["lines"] = {name: self._line(name) for name in plant.lines}
         if plant.products:
@@ -187,8 +190,8 @@ class _Site:
             line = next((line for line, one in self.scenario.lines.items() if name in _members(one.machines)), None)
             if line:
                 told["line"] = line
-            elif self.scenario.calendar and spec.hours == "calendar":
-                told["calendar"] = "default"
+            if self.scenario.calendar and (spec.hours == "always") == bool(line):
+                told["calendar"] = _ALWAYS if line else _PLANT
             if spec.ideal_cycle:
                 told["ideal_cycle_time"] = _ms(spec.ideal_cycle)
             self.assets[name] = told
@@ -202,7 +205,7 @@ class _Site:
         if single:
             slowest = max(single, key=lambda machine: self.scenario.machines[machine].ideal_cycle or 0.0)
             told |= {"flow": "serial", "constraint": slowest}
-        return told | ({"calendar": "default"} if self.scenario.calendar else {})
+        return told | ({"calendar": _PLANT} if self.scenario.calendar else {})
 
     def _ideal_times(self, product: str) -> dict[str, str]:
         factor = self.scenario.products[product].cycle

@@ -105,6 +105,18 @@ def test_a_serial_line_is_limited_by_its_slowest_machine(tmp_path: Path) -> None
     load(path)
 
 
+def test_who_does_not_keep_to_the_calendar_is_planned_always(tmp_path: Path) -> None:
+    calendar = {"days": "mon-sat", "shifts": {"day": "06:00-14:00"}}
+    units = {1: {"machine": "a", "profile": "lineside/machine"}, 2: {"machine": "b", "profile": "lineside/machine"}}
+    told = scenario(MODBUS | {"units": units}, MQTT | {"machines": ["c"], "meters": ["hall"]}, calendar=calendar)
+    machines = told.machines | {"c": told.machines["c"].model_copy(update={"hours": "always"})}
+    path, site = written(told.model_copy(update={"machines": machines}), tmp_path)
+    load(path)
+    assert site["calendars"]["plant"]["shifts"] == {"day": "06:00-14:00"}
+    calendars = {name: asset.get("calendar") for name, asset in site["assets"].items()}
+    assert calendars == {"a": "plant", "b": "plant", "c": None, "hall": None}
+
+
 def test_ideal_times_follow_the_products(tmp_path: Path) -> None:
     faces = MODBUS | {"units": {1: {"machine": "a", "profile": "lineside/machine-and-meter"}}}
     more = {"products": {"big": {"cycle": 1.5}}, "orders": {"quantity": [10, 20]}}
