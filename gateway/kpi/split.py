@@ -19,11 +19,12 @@ _ADDED: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in quant
 
 
 def by_minute(found: Iterable[Slice]) -> dict[int, Split]:
-    """minute → its slices."""
+    """minute → its slices, without those in which nothing was: of time to come, where a clock was put back."""
     rows = sorted(
         (minute, one.product, one.order, tuple(values))
         for one in found
         for minute, values in zip(one.minute.tolist(), one.values.T.tolist(), strict=True)
+        if any(values)
     )
     return {minute: tuple(row[1:] for row in some) for minute, some in groupby(rows, lambda row: row[0])}
 

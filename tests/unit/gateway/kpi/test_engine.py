@@ -14,6 +14,7 @@ from gateway.kpi.asset import fingerprint
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.store import StoreFull
+from tests.unit.gateway.kpi.floor import bind
 from tests.unit.gateway.kpi.kit import (
     ASSETS,
     START,
@@ -63,7 +64,13 @@ _POINTS += [
     "INSERT INTO outbox (",
     "DELETE FROM outbox",
 ]
-_POINTS += ["INSERT OR REPLACE INTO meta", "COMMIT", "SELECT seq, body FROM outbox"]
+_POINTS += [
+    "INSERT INTO slice VALUES",
+    "INSERT INTO slice_day",
+    "INSERT OR REPLACE INTO meta",
+    "COMMIT",
+    "SELECT seq, body FROM outbox",
+]
 
 
 @pytest.mark.parametrize("point", _POINTS)
@@ -72,7 +79,11 @@ async def test_a_kill_anywhere_around_a_commit_changes_no_bucket_and_no_sum_of_t
 ) -> None:
     kit, path = Kit(), tmp_path / "run" / "kpi.db"
     path.parent.mkdir()
-    records = kit.records(kit.run(300))
+    bind(kit, "press", {"product": "level"})
+    products = [
+        kit.reading("press/product", START + 1000 * s + 5, "lid" if s % 2 else "cup") for s in range(0, 300, 45)
+    ]
+    records = kit.records(sorted([*kit.run(300), *products], key=lambda row: row[1]))
     one = await asyncio.to_thread(engine, kit, path)
     images: list[Kit] = []
     seen = 0
@@ -98,6 +109,7 @@ async def test_a_kill_anywhere_around_a_commit_changes_no_bucket_and_no_sum_of_t
         await fed(killed, left, records)
         for owner in (*ASSETS, "line/hall", "site/plant"):
             assert rows_of(left, owner) == rows_of(path, owner)
+        assert dump(left, "slice", "slice_day") == dump(path, "slice", "slice_day")
         for asset in ASSETS:
             assert_ledger_equals_buckets(killed, left, asset)
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.kpi.buckets import quantities
 from gateway.kpi.facts import FOREVER_MS, Series, merge_all
+from gateway.kpi.intervals import Interval
 from gateway.kpi.store import Store, StoreError, joined
 
 HOUR = 3_600_000
@@ -89,4 +91,36 @@ def test_a_transaction_that_fails_changes_nothing(tmp_path: Path) -> None:
         work()
     assert store.get("position") == ""
     assert len(store.chunks.window("press", "total", 0, FOREVER_MS)) == 0
+    store.close()
+
+
+def test_slices_are_forgotten_with_their_minutes_and_their_days_stay() -> None:
+    store = Store(Path(":memory:"))
+    row = tuple(range(len(quantities)))
+    minutes = dict.fromkeys((5, 6, 9), (("lid", "SO-1", row), ("lid", "SO-2", row)))
+    store.splits.replace("press", minutes)
+    store.splits.add_to_day("press", "2026-06-01", {5: minutes[5], 6: minutes[6]})
+    store.splits.add_to_day("press", "2026-06-01", {9: minutes[9]})
+    days = store.rows("SELECT * FROM slice_day ORDER BY order_id")
+    assert days[0] == ("press", "2026-06-01", "lid", "SO-1", 300_000, 600_000, *(3 * n for n in row))
+    store.splits.forget("press", 9 * 60_000, 1)
+    assert set(store.splits.of("press", 0, 99)) == {6, 9}
+    store.splits.forget("press", 9 * 60_000, 99)
+    assert store.splits.of("press", 0, 99) == {9: minutes[9]}
+    assert store.rows("SELECT * FROM slice_day ORDER BY order_id") == days
+    store.splits.sum_day("press", "2026-06-01", 0, 99)
+    assert store.rows("SELECT first_ms, last_ms FROM slice_day") == [(540_000, 600_000)] * 2
+    store.close()
+
+
+def test_intervals_come_back_as_they_were_written_and_only_those_that_touch_the_range() -> None:
+    store = Store(Path(":memory:"))
+    some = [Interval("a", "stop", 10, 20, "tool"), Interval("b", "order", 15, FOREVER_MS, "SO-1", 3, usable=False)]
+    store.intervals.put("press", some)
+    store.intervals.put("weld", [Interval("a", "planned", 0, 99, "meeting")])
+    assert store.intervals.of("press", 19, 30) == tuple(some)
+    assert store.intervals.of("press", 20, 30) == tuple(some[1:])
+    assert store.intervals.of("press", 0, 15) == tuple(some[:1])
+    store.intervals.put("press", [Interval("a", "stop", 12, 13, "", 1)])
+    assert store.intervals.of("press", 0, 15) == (Interval("a", "stop", 12, 13, "", 1),)
     store.close()

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.kpi.asset import TimeClass
 from gateway.kpi.buckets import quantities
+from gateway.kpi.closing import Limits
 from gateway.kpi.facts import FOREVER_MS, Series
 from gateway.kpi.intervals import Interval, Kind
 from gateway.kpi.store import Row
@@ -142,7 +143,7 @@ def test_what_comes_late_twice_and_in_any_order_ends_as_if_all_had_come_at_once(
 def test_a_stop_is_minor_until_it_has_lasted_too_long_and_then_it_never_was(tmp_path: Path) -> None:
     kit = Kit()
     bind(kit, "press", {}, minor_stop_ms=200_000)
-    floor = Floor(kit, tmp_path / "kpi.db")
+    floor = Floor(kit, tmp_path / "kpi.db", Limits(lateness_ms=0))
     stopped = START + 50_000
 
     def second(now: int) -> Readings:
@@ -158,6 +159,8 @@ def test_a_stop_is_minor_until_it_has_lasted_too_long_and_then_it_never_was(tmp_
             sum(row[quantities.index(name)] for row in rows.values()) for name in ("time_minor_stop", "time_idle")
         ]
         seen.append(tuple(bool(total) for total in totals))
+        if any(seen[-1]):
+            assert floor.worker.progress["press"].final_ms == START  # the stop is open since its first minute
     assert [key for key, _ in itertools.groupby(seen)] == [(False, False), (True, False), (False, True)]
     floor.close()
 
