@@ -8,7 +8,7 @@ from simpy import Event
 from simulators.body import Body
 from simulators.hours import FAR_MS
 from simulators.machine_models import CompressorSpec
-from simulators.scenario import AirSpec
+from simulators.plant_models import AirSpec
 from simulators.states import State
 from simulators.timeline import Timeline
 

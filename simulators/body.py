@@ -7,7 +7,7 @@ from typing import Final
 
 from simulators.events import Event, StateChange
 from simulators.hours import FAR_MS
-from simulators.ledger import MachineLedger
+from simulators.machine_ledger import MachineLedger
 from simulators.machine_models import MachineSpec, in_state
 from simulators.quantities import Span
 from simulators.states import State

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from simulators.scenario import DAYS, CalendarSpec
+from simulators.plant_models import DAYS, CalendarSpec
 
 FAR_MS = 1 << 62
 """Later than everything: the next edge of who always works."""

@@ -9,7 +9,8 @@ from typing import Protocol
 from simpy import Environment, Event
 
 from simulators.ledger import Ledger, OrderRow
-from simulators.scenario import GeneratedOrders, OrderSpec, Scenario
+from simulators.plant_models import GeneratedOrders, OrderSpec
+from simulators.scenario import Scenario
 from simulators.states import State
 
 PATIENCE_MS = 120_000

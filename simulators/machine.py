@@ -11,8 +11,8 @@ from simulators.events import OrderChange, Part, ProductChange
 from simulators.hours import FAR_MS, Hours
 from simulators.jobs import PATIENCE_MS, Buffer, Feed, Job
 from simulators.machine_models import StopSpec
+from simulators.plant_models import ProductSpec
 from simulators.quantities import Span
-from simulators.scenario import ProductSpec
 from simulators.states import State
 from simulators.timeline import Timeline
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from simulators.export import TABLES
 from simulators.machine_models import CompressorSpec, InrushSpec, LoadStep, MachineSpec, StopSpec, ToolSpec
-from simulators.scenario import (
+from simulators.plant_models import (
     AirSpec,
     CalendarSpec,
     GeneratedOrders,
@@ -15,9 +15,8 @@ from simulators.scenario import (
     MeterSpec,
     OrderSpec,
     ProductSpec,
-    Scenario,
-    load_scenario,
 )
+from simulators.scenario import Scenario, load_scenario
 from simulators.scenario_file import kinds, shipped
 
 DOCS = Path(__file__).parents[2] / "docs" / "scenarios"

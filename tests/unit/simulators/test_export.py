@@ -1,5 +1,5 @@
 import csv
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -7,6 +7,9 @@ import pytest
 
 from simulators.export import TABLES, rows, save_csv, save_parquet
 from simulators.ledger import Ledger
+from simulators.plant import Plant
+from simulators.scenario import load_scenario
+from simulators.truth import truth
 from tests.plant import demo_plant
 
 START_MS = 1_780_000_000_000
@@ -60,3 +63,36 @@ def test_parquet_holds_the_same_tables_with_types(ledger: Ledger, tmp_path: Path
     book = ledger.machines["press-01"]
     energy = pq.read_table(tmp_path / "power.parquet", filters=[("machine", "=", "press-01")])
     assert energy.column("watts").to_pylist() == book.power.rate.tolist()
+
+
+def test_oee_from_the_tables_by_hand_is_the_truth(tmp_path: Path) -> None:
+    """A second way to the same number: the files that anybody can open, and what the scenario says."""
+    scenario = load_scenario("stamping")
+    start_ms = scenario.start_ms or 0
+    plant = Plant(scenario, start_ms)
+    plant.start(start_ms + 1)
+    plant.run_to(start_ms + 24 * 3_600_000)
+    save_parquet(plant.ledger, tmp_path)
+    begin = datetime.fromtimestamp(start_ms / 1000, UTC)
+    for machine in ("press-01", "deburr-13", "pack-14"):
+        mine = [("machine", "=", machine)]
+        states = pq.read_table(tmp_path / "states.parquet", filters=mine).to_pylist()
+        ends = [*(row["time"] for row in states[1:]), begin + timedelta(hours=24)]
+        producing_s = sum(
+            (e - r["time"]).total_seconds() for r, e in zip(states, ends, strict=True) if r["state"] == "EXECUTE"
+        )
+        parts = pq.read_table(tmp_path / "parts.parquet", filters=mine).to_pylist()
+        cycle_s = {
+            name: (scenario.machines[machine].ideal_cycle or 0) * product.cycle
+            for name, product in scenario.products.items()
+        }
+        planned_s = 2 * 8 * 3600 - 2 * 15 * 60
+        oee = sum(cycle_s[part["product"]] for part in parts if part["good"]) / planned_s
+        true = truth(plant.ledger, machine, start_ms, plant.now_ms)
+        assert true["oee"] == pytest.approx(oee)
+        assert true["availability"] == pytest.approx(producing_s / planned_s)
+        assert true["performance"] == pytest.approx(sum(cycle_s[part["product"]] for part in parts) / producing_s)
+        steps = pq.read_table(tmp_path / "power.parquet", filters=mine).to_pylist()
+        lasts = [*(row["time"] for row in steps[1:]), begin + timedelta(hours=24)]
+        kwh = sum(r["watts"] * (e - r["time"]).total_seconds() for r, e in zip(steps, lasts, strict=True)) / 3.6e6
+        assert true["energy_kwh"] == pytest.approx(kwh)

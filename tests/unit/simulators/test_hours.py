@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from simulators.hours import FAR_MS, Hours
-from simulators.scenario import CalendarSpec
+from simulators.plant_models import CalendarSpec
 
 SAIGON, BERLIN = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Berlin")
 TWO_SHIFTS = {"day": "06:00-14:00", "evening": "14:00-22:00"}
