@@ -13,6 +13,7 @@ BENCHES = (
     "bench_journal",
     "bench_history",
     "bench_kpi",
+    "bench_kpi_query",
     "bench_idle",
     "bench_gateway",
 )
