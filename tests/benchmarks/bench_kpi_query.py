@@ -152,8 +152,10 @@ async def again_s(path: Path) -> tuple[float, int]:
 
 
 def _joined(batches: list[Batch]) -> Batch:
-    columns = ([getattr(batch, name) for batch in batches] for name in ("tag", "time_ns", "value", "quality"))
-    return Batch(*(np.concatenate(column) for column in columns))
+    tag, time_ns, value, quality = (
+        np.concatenate([getattr(batch, name) for batch in batches]) for name in ("tag", "time_ns", "value", "quality")
+    )
+    return Batch(tag, time_ns, value, quality)
 
 
 def main() -> None:
