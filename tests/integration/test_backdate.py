@@ -73,9 +73,8 @@ async def test_lineside_computes_the_plants_own_truth(tmp_path: Path, scenario: 
         assert to_ms - from_ms >= 5.9 * HOUR_MS
         before, after = book.counts_at(from_ms - 1), book.counts_at(to_ms - 1)
         assert (seen["total"], seen["good"]) == (after[0] - before[0], after[1] - before[1]), machine
-        if load_scenario(scenario).machines[machine].hours == "calendar":
-            true = {name: 1000 * spent for name, spent in time_in(ledger, machine, from_ms, to_ms).items()}
-            assert {name: seen[f"time_{name}"] for name in set(CLASSES.values())} | {"planned": seen["planned"]} == true
+        true = {name: 1000 * spent for name, spent in time_in(ledger, machine, from_ms, to_ms).items()}
+        assert {name: seen[f"time_{name}"] for name in set(CLASSES.values())} | {"planned": seen["planned"]} == true
         assert (seen["time_unknown"], seen["counter_anomalies"]) == (0, 0)
         if config.root.assets[machine].energy:
             sum_at = partial(ledger.meter_sum, machine) if machine in METERED else book.watt_ms_at
