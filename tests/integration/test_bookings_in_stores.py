@@ -18,12 +18,12 @@ from tests.integration.test_ledger_in_stores import MINUTES, SITE, START_MS, in_
 from tests.servers import Server, eventually
 
 pytestmark = pytest.mark.server
-SHIFTS = ", ".join(f'h{hour}: "{hour:02}:00-{hour + 1:02}:00"' for hour in range(24))
+EDGES = [time.strftime("%H:%M", time.gmtime(START_MS // 1000 + 60 * minutes)) for minutes in (0, 10)]
 EXTRA = f"""\
 lateness: 1s
 board: {{ enabled: false }}
 calendars:
-  default: {{ shifts: {{ {SHIFTS} }} }}
+  default: {{ shifts: {{ first: "{EDGES[0]}-{EDGES[1]}", rest: "{EDGES[1]}-{EDGES[0]}" }} }}
 """
 
 
@@ -100,10 +100,9 @@ async def test_scrap_booked_hours_later_corrected_and_withdrawn_ends_in_the_righ
         records = audit_records(db, ["cell-1"], 100)
         reopened = [one for one in records if (one.kind, one.detail.get("window")) == ("reopened", "shift")]
         (revision,) = db.execute("SELECT max(revision) FROM minute WHERE asset = 'cell-1'").fetchone() or (0,)
-    start_ms = START_MS // 3_600_000 * 3_600_000
     assert revision == 3
     assert [record.detail["revision"] for record in reopened] == [3, 2, 1]
-    assert {record.detail["from_ms"] for record in reopened} <= {start_ms, start_ms + 3_600_000}
+    assert {(one.detail["from_ms"], one.detail["to_ms"]) for one in reopened} == {(START_MS, START_MS + 600_000)}
     code, out = await said("kpi", "audit", file, "--json")
     assert code == 0
     assert "reopened" in {record["kind"] for record in json.loads(out)}
