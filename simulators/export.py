@@ -133,9 +133,9 @@ def _all_flows(machines: dict[str, MachineLedger]) -> Iterator[tuple[str, str, S
 
 
 def _meters(ledger: Ledger) -> Iterator[Columns]:
-    """What the meters show at each quarter of an hour: kWh, or m3 of another carrier than electricity."""
-    first = -(-ledger.start_ms // _METER_EVERY_MS) * _METER_EVERY_MS
-    times = list(range(first, ledger.until_ms + 1, _METER_EVERY_MS))
+    """What the meters show at both ends and each quarter of an hour: kWh, or m3 of another carrier."""
+    first = (ledger.start_ms // _METER_EVERY_MS + 1) * _METER_EVERY_MS
+    times = sorted({ledger.start_ms, *range(first, ledger.until_ms, _METER_EVERY_MS), ledger.until_ms})
     for name, meter in ledger.meters.items():
         is_power = meter.carrier == "electricity"
         unit = 1000 * WATT_MS_PER_WH if is_power else ML_MS_PER_M3

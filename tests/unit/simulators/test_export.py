@@ -32,7 +32,7 @@ def test_every_part_state_and_power_step_is_a_row(ledger: Ledger) -> None:
         "power": sum(len(book.power.at_ms) for book in books),
         "faults": 1,
         "orders": 0,
-        "meters": 2 * 2,  # two meters, two quarters of an hour
+        "meters": 2 * 4,  # two meters at both ends and two quarters of an hour
     }
     assert {table: len(list(rows(ledger, table)[1])) for table in expected} == expected
     with pytest.raises(KeyError):
