@@ -85,6 +85,8 @@ def test_a_long_range_is_done_in_pieces_also_over_a_restart(tmp_path: Path, monk
     monkeypatch.setattr(worker_module, "_LEAST_MS", 60_000)
     floor = ran(tmp_path)
     assert floor.worker.recompute(["press"], START, START + HOUR, current=True, by="an", at_ms=7) == 19
+    floor.close()
+    floor.open()
     floor.worker.commit(0)
     assert floor.worker.behind
     floor.close()

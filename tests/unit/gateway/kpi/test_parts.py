@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from gateway.kpi.asset import AssetModel, Binding, TimeClass
+from gateway.kpi.calendar import Calendar, Window
 from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
+from gateway.walltime import Span
 from tests.unit.gateway.kpi.machines import T0, UNWATCHED, History, history, machine
 
 US = 1_000_000
@@ -148,3 +150,20 @@ def test_planned_stops_and_maintenance_are_no_planned_time_and_start_no_stop() -
     assert sums["planned"] == 140 * US
     assert sums["faults"] == 1  # it overran the maintenance
     assert sums["time_fault"] == 50 * US
+
+
+def test_a_machine_that_is_first_seen_in_fault_has_started_none() -> None:
+    sums = (
+        history(machine("state"), 120, state={10: 4, 40: 1, 50: 4, 60: None, 80: 4}).buckets(T0, T0 + 120_000).total()
+    )
+    assert (sums["stops"], sums["faults"]) == (1, 1)
+    assert sums["time_unknown"] == 30 * US
+
+
+def test_a_fault_that_begins_in_a_maintenance_window_is_none() -> None:
+    window = Window(Span(1230, 1232), frozenset(range(7)))  # from 20:30; T0 is 20:27
+    model = machine("state", calendar=replace(Calendar.always("UTC"), maintenance_windows=(window,)))
+    sums = history(model, 600, state={0: 1, 200: 4, 210: 1, 400: 4, 410: 1}).buckets(T0, T0 + 600_000).total()
+    assert (sums["stops"], sums["faults"]) == (1, 1)
+    assert sums["time_maintenance"] == 120 * US
+    assert sums["planned"] == 480 * US

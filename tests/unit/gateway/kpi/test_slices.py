@@ -12,6 +12,7 @@ from gateway.kpi.buckets import MINUTE_MS, Buckets, buckets, quantities
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.facts import FOREVER_MS, Series, text_code
 from gateway.kpi.intervals import Interval
+from gateway.kpi.split import by_minute
 from tests.unit.gateway.kpi.busy import busy_histories
 from tests.unit.gateway.kpi.machines import SPAN_MS, T0, UNWATCHED, History, history, machine
 
@@ -159,6 +160,12 @@ def test_without_roles_only_the_minutes_of_an_interval_have_slices() -> None:
         ("", ""): 50,
         ("", "SO-1"): 10,
     }
+
+
+def test_slices_of_time_to_come_are_none() -> None:
+    what = history(maker("product"), 120, horizon_s=50, state={-1: 1}, product={-1: 7})
+    found = by_minute(what.buckets(T0, T0 + 120_000).slices)
+    assert {minute - MINUTE: len(parts) for minute, parts in found.items()} == {0: 1}
 
 
 def test_a_machine_that_says_neither_has_no_slices() -> None:
