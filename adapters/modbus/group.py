@@ -101,6 +101,11 @@ class PollGroup:
         """How many points are left out."""
         return len(self._refusals.quarantined)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the device gives none of its points."""
+        return not self._refusals.rows
+
     async def poll(self) -> Poll:
         """Reads everything once; never raises for what the device does."""
         heard = await self._probe()
@@ -143,7 +148,7 @@ class PollGroup:
             self._refusals.learn(found, self._device.clock.monotonic())
             guilty += found.guilty
             learned |= bool(found.guilty or found.borders)
-        if self._refusals.quarantined and not self._refusals.rows:
+        if self.is_refused:
             _LOG.warning(
                 "%s: unit %d refuses every register of the group %s, such as %s: wrong profile or unit_id, "
                 "or the device is starting; one is tried at every poll",

@@ -108,6 +108,13 @@ class ModbusSource:
             _LOG.info("%s: polls keep their period again", self.name)
         self._in_step = 0 if skipped else min(_IN_STEP, self._in_step + 1)
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing that it delivers is of any use though the device answers; "" where that is not so."""
+        if not self._groups or not all(group.is_refused for group in self._groups):
+            return ""
+        return f"unit {self._user.unit} refuses every register: wrong profile or unit_id, or the device is starting"
+
     async def close(self) -> None:
         """Leaves the endpoint; the last source closes the connection."""
         await self._endpoint.leave(self._user)

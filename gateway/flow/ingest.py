@@ -28,6 +28,16 @@ class Resuming(Protocol):
         ...
 
 
+@runtime_checkable
+class Ailing(Protocol):
+    """A source that may be connected and yet give nothing of any use."""
+
+    @property
+    def trouble(self) -> str:
+        """Why that is so; "" where it is not."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Presence:
     """The proof of life of one source: readings of its `source/<name>/session` tag."""
@@ -74,7 +84,7 @@ async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, pre
                 resumed = isinstance(source, Resuming) and source.resumed
                 if presence:
                     await journal.append(Delivery(presence.up_again(resumed)), source.name)
-                await _pump(source, journal, link)
+                await _pump(source, journal, link, presence)
             except (NotConnected, TimeoutError) as exc:
                 if link.up:
                     backoff.held(clock.monotonic() - connected_at)
@@ -88,19 +98,32 @@ async def ingest(source: Source, journal: Journal, clock: Clock, link: Link, pre
         await source.close()
 
 
-async def _pump(source: Source, journal: Journal, link: Link) -> None:
+async def _pump(source: Source, journal: Journal, link: Link, presence: Presence | None) -> None:
     """Delivers until the connection is lost; when told to end, lets what waits for its acknowledgement have it."""
     owed = _Owed()
+    ailing = source if isinstance(source, Ailing) else None
     try:
         async with aclosing(source.deliveries()) as deliveries:  # type: ignore[type-var]
             async for delivery in deliveries:
                 link.readings += len(delivery.batch)
                 link.rejects += len(delivery.rejects)
                 await journal.append(replace(delivery, ack=owed.watch(delivery.ack)), source.name)
+                if ailing is not None and bool(ailing.trouble) == link.up:
+                    await _turn(ailing.trouble, source.name, journal, link, presence)
     except asyncio.CancelledError:
         await owed.settled()
         raise
     raise NotConnected("the source ended")
+
+
+async def _turn(trouble: str, name: str, journal: Journal, link: Link, presence: Presence | None) -> None:
+    """A source that is connected got into trouble or out of it: what it says cannot be relied on, or can again."""
+    if presence:
+        await journal.append(Delivery(presence.down() if trouble else presence.up_again(resumed=False)), name)
+    if trouble:
+        link.lost(trouble)
+    else:
+        link.connected()
 
 
 class _Owed:

@@ -70,7 +70,7 @@ async def test_points_that_share_a_refused_register_are_left_out_together_with_o
         async with device(refusing(5)) as plc, polling(plc, points=words(4, 6) | bits) as (source, tags, deliveries):
             found = by_name(await deliveries.next(), tags)
             assert (found["r4"], found["r6"]) == (value(4), value(6))
-            assert source.health.quarantined == 10
+            assert (source.health.quarantined, source.trouble) == (10, "")
     (record,) = caplog.records
     assert record.getMessage().startswith("plc: the device refuses bit0 (holding 5 bit 0), bit1 (holding 5 bit 1), ")
     assert record.getMessage().endswith(" and 2 more: left out, tried again every 60 s")
@@ -85,6 +85,7 @@ async def test_a_device_that_refuses_everything_while_it_starts_is_read_as_befor
         with caplog.at_level(logging.INFO, "lineside.modbus"):
             found = by_name(await deliveries.next(), tags)
             assert {quality for _, quality in found.values()} == {bad(Reason.QUARANTINED)}
+            assert source.trouble.startswith("unit 1 refuses every register: wrong profile or unit_id")
             plc.requests.clear()
             await deliveries.after(clock, 1.0)
             assert len(plc.requests) == 1  # one register is tried: that is enough to see that it still starts
@@ -93,7 +94,7 @@ async def test_a_device_that_refuses_everything_while_it_starts_is_read_as_befor
             plc.requests.clear()
             assert by_name(await deliveries.after(clock, 1.0), tags) == {f"r{a}": value(a) for a in (0, 1, 2, 5, 9)}
         assert spans(plc) == [(0, 10)]
-        assert source.health.quarantined == 0
+        assert (source.health.quarantined, source.trouble) == (0, "")
         refuses, gives = [record.getMessage() for record in caplog.records]
         assert refuses == (
             "plc: unit 1 refuses every register of the group fast, such as r0 (holding 0): "

@@ -235,3 +235,35 @@ def test_only_changes_of_a_connection_are_logged(caplog: pytest.LogCaptureFixtur
     link.connected()
     link.connected()
     assert [record.message for record in caplog.records] == ["not connected: refused", "connected"]
+
+
+class AilingSource(ScriptedSource):
+    """Delivers what it is handed, and is in trouble while that is 0."""
+
+    trouble = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handed: asyncio.Queue[Batch] = asyncio.Queue()
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        while True:
+            found = await self.handed.get()
+            self.trouble = "" if found.value[0] else "refuses everything"
+            yield Delivery(found)
+
+
+async def test_a_source_in_trouble_counts_as_down_and_says_why_until_it_is_well_again() -> None:
+    clock, journal, source = VirtualClock(), MemoryJournal(), AilingSource()
+    link = Link("plc", clock)
+    task = asyncio.create_task(ingest(source, journal, clock, link, Presence(SESSION, clock)))
+    for value, state in ((1, (True, "")), (0, (False, "refuses everything")), (0, (False, "refuses everything"))):
+        source.handed.put_nowait(batch(value))
+        await settle()
+        assert (link.up, link.reason) == state
+    assert presence_values(journal) == [1.0, 0.0]
+    source.handed.put_nowait(batch(1))
+    await settle()
+    assert (link.up, link.losses, link.readings) == (True, 1, 4)
+    assert presence_values(journal) == [1.0, 0.0, 1.0]
+    await stop(task)
