@@ -166,13 +166,16 @@ class KpiRow(Answer):
 
     start_ms: Milliseconds
     end_ms: Milliseconds
-    name: str = Field("", description="the shift's name")
+    name: str = Field("", description="of the shift, product or order")
     values: Values
     reasons: Reasons = {}
     coverage: float | None = Field(None, description="share of planned time that is not unknown")
     final: bool | None = None
     revision: int | None = None
     factors: dict[str, str] = Field({}, description="KPI id → the factor record that was applied")
+    methods: dict[str, str] = Field({}, description="KPI id → which way it was computed: iso, classic, …")
+    flags: dict[str, tuple[str, ...]] = Field({}, description="KPI id → what makes its value suspect")
+    status: str = Field("", description="how good the data is: good, uncertain, bad; empty: nothing was scored")
     sums: dict[str, int] = Field({}, description="additive quantities: time µs, energy mWh, counts")
 
 
@@ -188,6 +191,14 @@ class LineKpisAnswer(Answer):
     """A line's KPIs over every window that begins in the range."""
 
     line: str
+    window: str
+    rows: list[KpiRow]
+
+
+class AreaKpisAnswer(Answer):
+    """An area's KPIs over every window that begins in the range."""
+
+    area: str
     window: str
     rows: list[KpiRow]
 

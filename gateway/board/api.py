@@ -47,9 +47,18 @@ def line_of(line: str, snapshot: Annotated[Snapshot, Depends(snapshot_of)]) -> L
     raise HTTPException(404, f"no line {line!r}; known: {names}")
 
 
+def area_of(area: str, snapshot: Annotated[Snapshot, Depends(snapshot_of)]) -> str:
+    """The area that the path names, or 404 with the names that exist."""
+    known = sorted({item.area for item in snapshot.assets if item.area})
+    if area not in known:
+        raise HTTPException(404, f"no area {area!r}; known: {', '.join(known) or 'none'}")
+    return area
+
+
 SnapshotDep = Annotated[Snapshot, Depends(snapshot_of)]
 AssetDep = Annotated[AssetNow, Depends(asset_of)]
 LineDep = Annotated[LineNow, Depends(line_of)]
+AreaDep = Annotated[str, Depends(area_of)]
 
 router = APIRouter(prefix="/api/v1", responses={503: {"model": Problem, "description": "No numbers yet"}})
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query
 
 from gateway.board.answers import (
+    AreaKpisAnswer,
     AssetNow,
     EnergyAnswer,
     EnergyHour,
@@ -25,17 +26,18 @@ from gateway.board.answers import (
     TimelineAnswer,
     TimelineRow,
 )
-from gateway.board.api import AssetDep, BoardDep, LineDep, SnapshotDep
+from gateway.board.api import AreaDep, AssetDep, BoardDep, LineDep, SnapshotDep
 from gateway.board.figures import HOUR_MS, add_hours, energy_figure, undivided
 from gateway.board.palette import Theme
 from gateway.board.readers import Board, KpiSource
 from gateway.board.timeline import Span, row
 
 DAY_MS: Final = 24 * HOUR_MS
-MAX_DAYS: Final = {"minute": 7, "hour": 92, "shift": 732, "day": 732}
+MAX_DAYS: Final = {"minute": 7, "hour": 92} | dict.fromkeys(("shift", "day", "product", "order"), 732)
+_LONG_DAYS: Final = 3660
 _ROW_PIXELS: Final = 1200
 
-Window = Literal["minute", "hour", "shift", "day"]
+Window = Literal["minute", "hour", "shift", "day", "week", "month", "product", "order"]
 When = Annotated[datetime | None, Query(description="ISO 8601 (without an offset: the site's time) or ms since 1970")]
 
 
@@ -91,6 +93,12 @@ def line_kpis(line: LineDep, span: RangeDep, board: BoardDep, window: Window = "
     return LineKpisAnswer(line=line.line, window=window, rows=_kpis(board, f"line/{line.line}", window, span))
 
 
+@router.get("/areas/{area}/kpis")
+def area_kpis(area: AreaDep, span: RangeDep, board: BoardDep, window: Window = "hour") -> AreaKpisAnswer:
+    """An area's KPIs of every window in the range."""
+    return AreaKpisAnswer(area=area, window=window, rows=_kpis(board, f"area/{area}", window, span))
+
+
 @router.get("/site/kpis")
 def site_kpis(span: RangeDep, board: BoardDep, window: Window = "hour") -> SiteKpisAnswer:
     """The whole site's KPIs of every window in the range."""
@@ -98,7 +106,7 @@ def site_kpis(span: RangeDep, board: BoardDep, window: Window = "hour") -> SiteK
 
 
 def _kpis(board: Board, owner: str, window: Window, span: Range) -> list[KpiRow]:
-    span.at_most(MAX_DAYS[window], f"KPIs per {window}")
+    span.at_most(MAX_DAYS.get(window, _LONG_DAYS), f"KPIs per {window}")
     return list(board.kpi.kpis(owner, window, span.from_ms, span.to_ms))
 
 

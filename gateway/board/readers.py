@@ -25,7 +25,7 @@ class KpiSource(Protocol):
         ...
 
     def kpis(self, owner: str, window: str, from_ms: int, to_ms: int) -> Sequence[KpiRow]:
-        """KPIs of each window (minute, hour, shift, day) that begins in the range."""
+        """KPIs of each window that begins in the range, of products and orders those that ran in it."""
         ...
 
     def closed_ms(self, owner: str) -> int:

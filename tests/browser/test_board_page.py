@@ -137,6 +137,7 @@ def test_the_widest_ranges_overlap_nothing(
         for index, asset in enumerate(plant["assets"]):
             low, high, performance = UNKNOWN_SPANS[index % len(UNKNOWN_SPANS)]
             bounds = {"oee": low, "oee_low": low, "oee_high": high, "effectiveness": performance}
+            bounds |= {"effectiveness_low": performance * low / high, "effectiveness_high": performance}
             asset["kpis"] |= bounds | {"availability": low, "availability_low": low, "availability_high": high}
         running.publish(plant)
         page = wall.open(running.url)
@@ -152,7 +153,8 @@ def test_the_widest_ranges_overlap_nothing(
 def test_performance_is_a_range_where_parts_were_made_in_unknown_time(running: BoardThread, wall: Viewer) -> None:
     plant = snapshot(4)
     known = {"availability": 0.4, "availability_low": 0.4, "availability_high": 0.8, "coverage": 0.6}
-    plant["assets"][0]["kpis"] |= known | {"effectiveness": 1.65}
+    performance = {"effectiveness": 1.65, "effectiveness_low": 0.825, "effectiveness_high": 1.65}
+    plant["assets"][0]["kpis"] |= known | performance
     running.publish(plant)
     page = wall.open(running.url)
     value = tile(page, "press-01").locator('[data-factor="effectiveness"] dd')

@@ -11,10 +11,6 @@ const MEANING = {
 
 /** Low and high of an OEE factor or of OEE itself; the same number twice, or nothing, where nothing is open. */
 export function bounds(id, kpis) {
-  if (id === "effectiveness" && known(kpis.effectiveness) && kpis.availability_high > 0) {
-    // of ideal time ÷ producing time: the unknown time may belong to the lower part of it
-    return [(kpis.effectiveness * kpis.availability_low) / kpis.availability_high, kpis.effectiveness];
-  }
   return [kpis[`${id}_low`], kpis[`${id}_high`]];
 }
 

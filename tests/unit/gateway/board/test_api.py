@@ -129,7 +129,10 @@ async def test_lines_and_the_site_have_kpis_of_their_own(fed: Served) -> None:
     assert line["rows"][0]["values"] == {"oee": 0.5, "sec": None}
     site = await fed.get(f"/api/v1/site/kpis?{query}")
     assert site == {"site": "bac-ninh-1", "window": "shift", "rows": line["rows"]}
-    assert fed.kpi.asked == ["line/stamping", "site/bac-ninh-1"]
+    area = await fed.get(f"/api/v1/areas/press-shop/kpis?{query}")
+    assert area == {"area": "press-shop", "window": "shift", "rows": line["rows"]}
+    assert fed.kpi.asked == ["line/stamping", "site/bac-ninh-1", "area/press-shop"]
+    assert (await fed.problem("/api/v1/areas/paint/kpis", 404)).startswith("no area 'paint'; known: ")
     text = await fed.problem("/api/v1/lines/paint/kpis", 404)
     assert text == "no line 'paint'; known: stamping, machining"
     assert "at most 7 days" in await fed.problem("/api/v1/site/kpis?window=minute&from=2026-01-01&to=2026-06-01", 422)
@@ -138,7 +141,10 @@ async def test_lines_and_the_site_have_kpis_of_their_own(fed: Served) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("window=week", "window: Input should be 'minute', 'hour', 'shift' or 'day'"),
+        (
+            "window=year",
+            "window: Input should be 'minute', 'hour', 'shift', 'day', 'week', 'month', 'product' or 'order'",
+        ),
         ("from=yesterday", "from: Input should be a valid datetime"),
         ("from=2026-06-03T12:00&to=2026-06-03T11:00", "from: must be before `to`"),
         (
@@ -298,7 +304,7 @@ async def test_the_page_has_no_inline_script_and_nothing_from_elsewhere(served: 
 async def test_openapi_describes_every_route_with_its_problems(served: Served) -> None:
     api = await served.get("/api/v1/openapi.json")
     assert {path for path in api["paths"] if path.startswith("/api/v1/")} == set(api["paths"])
-    assert len(api["paths"]) == 15
+    assert len(api["paths"]) == 16
     for path, methods in api["paths"].items():
         assert methods["get"]["description"], path
     problem = api["paths"]["/api/v1/history"]["get"]["responses"]["404"]["content"]["application/json"]
