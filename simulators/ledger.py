@@ -60,7 +60,7 @@ class FaultRow:
 
 @dataclass(slots=True)
 class Ledger:
-    """The whole plant's history from `start_ms` to `until_ms` (epoch ms).
+    """The whole plant's history from `start_ms` to `until_ms` (epoch ms); `lines` have stations of machines.
 
     A frozen plant's ledger is also true for every later time: the last state goes on, nothing is made or used.
     """
@@ -72,6 +72,7 @@ class Ledger:
     scenario: str = ""
     timezone: str = "UTC"
     machines: dict[str, MachineLedger] = field(default_factory=dict)
+    lines: dict[str, list[list[str]]] = field(default_factory=dict)
     meters: dict[str, Meter] = field(default_factory=dict)
     orders: list[OrderRow] = field(default_factory=list)
     faults: list[FaultRow] = field(default_factory=list)
@@ -135,13 +136,14 @@ class Ledger:
 
 
 _COLUMNS = ("part_ms", "part_good", "part_rework")
+_PLAIN = ("seed", "start_ms", "until_ms", "frozen", "scenario", "timezone", "lines")
 _LISTS = ("state_ms", "product_ms", "products", "order_ms", "orders", "planned_ms", "planned")
 
 
 def _plain(ledger: Ledger) -> dict[str, Any]:
     """The ledger as JSON has it."""
     return {
-        **{name: getattr(ledger, name) for name in ("seed", "start_ms", "until_ms", "frozen", "scenario", "timezone")},
+        **{name: getattr(ledger, name) for name in _PLAIN},
         "machines": {name: _columns(book) for name, book in ledger.machines.items()},
         "meters": {name: asdict(meter) for name, meter in ledger.meters.items()},
         "orders": [asdict(row) for row in ledger.orders],

@@ -35,6 +35,7 @@ class Plant:
             scenario=scenario.scenario,
             timezone=scenario.timezone,
             machines={name: _book(scenario, spec) for name, spec in scenario.machines.items()},
+            lines={name: [list(station) for station in line.machines] for name, line in scenario.lines.items()},
             meters=meters_of(scenario),
         )
         self._env = Timeline(initial_time=start_ms)

@@ -97,16 +97,16 @@ def truth(
         **counts._asdict(),  # type: ignore[typeddict-item]
         "by_product": by_product,
         "by_order": _by(book, book.order_ms, book.orders, from_ms, to_ms),
-        "availability": _ratio(producing_s, planned_s),
-        "performance": _ratio(ideal_s, producing_s),
-        "quality_rate": _ratio(counts.good, counts.total),
-        "oee": _ratio(ideal_good_s, planned_s),
+        "availability": ratio(producing_s, planned_s),
+        "performance": ratio(ideal_s, producing_s),
+        "quality_rate": ratio(counts.good, counts.total),
+        "oee": ratio(ideal_good_s, planned_s),
         "energy_kwh": energy_kwh,
         "state_kwh": _state_kwh(book, from_ms, to_ms),
         "volumes_m3": {name: flow.between(from_ms, to_ms) / ML_MS_PER_M3 for name, flow in book.flows.items()},
-        "sec_kwh_per_part": _ratio(energy_kwh, counts.good),
+        "sec_kwh_per_part": ratio(energy_kwh, counts.good),
         "co2e_kg": co2e_kg,
-        "carbon_intensity": _ratio(co2e_kg, counts.good),
+        "carbon_intensity": ratio(co2e_kg, counts.good),
     }
 
 
@@ -207,5 +207,6 @@ def _kwh(watt_ms: int) -> float:
     return watt_ms / (1000 * WATT_MS_PER_WH)
 
 
-def _ratio(numerator: float, denominator: float) -> float | None:
+def ratio(numerator: float, denominator: float) -> float | None:
+    """None without a denominator."""
     return numerator / denominator if denominator else None
