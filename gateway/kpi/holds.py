@@ -66,13 +66,15 @@ class Evidence:
     @property
     def changes(self) -> tuple[NDArray[np.int64], ...]:
         """Moments at which the state that it gives may change."""
-        own = self.grown_ms if self.binding.moves_ms else self.facts.time_ms
-        gaps = np.append(self.facts.time_ms[1:], self.horizon_ms)[: len(self.until_ms)] > self.until_ms
-        bad = self.facts.time_ms[~self.facts.usable] if self.binding.moves_ms else _NONE
-        first = self.facts.time_ms[:1]
+        times = self.facts.time_ms
+        gaps = np.append(times[1:], self.horizon_ms)[: len(self.until_ms)] > self.until_ms
         alive = _NONE if self.alive is None else self.alive.time_ms
-        resumed = self.facts.time_ms[1:][gaps[:-1]] if len(gaps) else _NONE
-        return own, self.until_ms[gaps], resumed, bad, first, self.proofs_ms, alive
+        if not self.binding.moves_ms:
+            return times, self.until_ms[gaps], self.proofs_ms, alive
+        # of a counter that was read all the time only its growths matter, and where it was not read
+        spoke = np.append(True, self.facts.usable[1:] != self.facts.usable[:-1])[: len(times)]
+        resumed = times[1:][gaps[:-1]] if len(gaps) else _NONE
+        return self.grown_ms, self.until_ms[gaps], resumed, times[spoke], self.proofs_ms, alive
 
     def at(self, at_ms: NDArray[np.int64]) -> NDArray[np.float64]:
         """float64[n]: the value that holds at moments; NaN where none is known to."""

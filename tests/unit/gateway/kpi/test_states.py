@@ -198,6 +198,19 @@ def test_a_counter_that_is_silent_says_nothing() -> None:
     ]
 
 
+def test_a_counter_is_heard_again_with_the_first_good_reading_after_a_bad_one() -> None:
+    model = model_of({"counter": "parts", "idle_after": "3s"})
+    what = history(model, 30, state={5: 1, 10: None, 15: 1, 20: None, 22: None, 24: 2}, horizon_s=30)
+    assert [row[:3] for row in words(what)] == [
+        (0, 5, "unknown"),
+        (5, 10, "idle"),
+        (10, 15, "unknown"),
+        (15, 20, "idle"),
+        (20, 24, "unknown"),
+        (24, 30, "idle"),  # it grew once, more than 3 s ago
+    ]
+
+
 _SECONDS = st.lists(st.integers(-300, 900), min_size=1, max_size=30, unique=True).map(sorted)
 
 
@@ -207,7 +220,10 @@ def test_any_part_of_a_range_shows_what_the_whole_shows(
 ) -> None:
     model = replace(model_of({"counter": "parts", "idle_after": "30s"}), minor_stop_ms=minor_ms)
     steps = [data.draw(st.sampled_from([0, 0, 1, 2, -5])) for _ in seconds]
-    counter = dict(zip(seconds, np.abs(50 + np.cumsum(steps)).tolist(), strict=True))
+    register = [
+        None if data.draw(st.integers(0, 9)) == 0 else value for value in np.abs(50 + np.cumsum(steps)).tolist()
+    ]
+    counter = dict(zip(seconds, register, strict=True))
     what = history(model, 900, state=counter, horizon_s=1000)
     assert_part_of_whole(what, T0 + first * 1000, T0 + (first + length) * 1000)
 
