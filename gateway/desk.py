@@ -130,9 +130,9 @@ class Desk:
         if wanted.to <= wanted.from_:
             raise Refused("the range ends before it begins")
         await self._engine_is_here()
-        assets, span = wanted.assets or list(self._models), (wanted.from_, wanted.to)
+        span, current = (wanted.from_, wanted.to), wanted.model == "current"
         try:
-            done = await self._engine.recompute(assets, span, current=wanted.model == "current", by=wanted.by)
+            done = await self._engine.recompute(wanted.assets, span, current=current, by=wanted.by)
         except ValueError as exc:
             raise Refused(str(exc)) from exc
         return {"minutes": done.minutes, "changed": done.changed}

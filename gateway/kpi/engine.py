@@ -190,7 +190,11 @@ class Engine:
         return {owner: progress.sealed_ms for owner, progress in self._worker.progress.items()}
 
     async def recompute(self, assets: Sequence[str], span: tuple[int, int], *, current: bool, by: str) -> Recomputed:
-        """Computes stored minutes again and waits until it is done. ValueError: their facts are forgotten."""
+        """Computes stored minutes again and waits until it is done. ValueError: their facts are forgotten.
+
+        assets: their names; none: all.
+        """
+        assets = assets or list(self._worker.books)
         await self._run(self._worker.absorb, self._intake.drain())
         count = partial(revisions, self._worker.store.db, assets, span)
         before = await self._run(count)
