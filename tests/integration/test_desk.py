@@ -1,5 +1,6 @@
 """Requests answered by journal and engine of a process that runs nothing else."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -115,6 +116,15 @@ async def test_revisions_count_up_and_the_list_shows_the_newest(config: Config) 
         await ask("correct", id=entry_id, value="jam")
         one = await ask.entry(entry_id)
     assert (one.usable, one.revision) == (True, 4)
+
+
+async def test_two_who_correct_one_entry_at_once_make_two_revisions_of_it(config: Config) -> None:
+    async with asked(config) as ask:
+        await ask("book", drafts=[SCRAP | {"id": "box"}])
+        await asyncio.gather(*(ask("correct", id="box", value=value) for value in (6, 7, 8)))
+        assert (await ask.entry("box")).revision == 3
+    with reading(config.data_file("kpi.db")) as db:
+        assert db.execute("SELECT count(DISTINCT revision) FROM entry").fetchone() == (4,)
 
 
 async def test_what_is_wrong_in_a_booking_is_said_for_each_and_nothing_is_taken(config: Config) -> None:

@@ -5,6 +5,7 @@ import json
 import signal
 import stat
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from gateway.app import headless
+from gateway.config import load
 from gateway.control import Caller, NobodyThere, Refused
+from gateway.model import BatchBuilder
+from gateway.ports import Delivery
 from tests.servers import eventually, free_port
 
 SITE = """\
@@ -200,3 +205,38 @@ async def test_what_was_booked_survives_a_kill_and_the_socket_that_it_left_stops
     assert code == 0
     assert all(f"k{number}" in out for number in range(4))
     assert len(entries(site)) == 4
+
+
+async def test_numbers_are_computed_again_and_compared_and_a_difference_is_exit_code_1(site: Path) -> None:
+    code, out = await said("kpi", "replay", str(site), "2026-01-01", "now")
+    assert (code, "does not exist yet" in out) == (1, True)
+    minute = (time.time_ns() // 60_000_000_000 - 60) * 60_000
+    async with headless(load(site)) as gateway:
+        builder, tags = BatchBuilder(), gateway.journal.tags
+        for second in range(0, 600, 10):
+            builder.add(tags.id_of("press/total"), (minute + 1000 * second) * 1_000_000, second)
+            builder.add(tags.id_of("source/cell/session"), (minute + 1000 * second) * 1_000_000, 1.0)
+        await gateway.journal.append(Delivery(builder.build()), "cell")
+    span = (str(site), "2026-01-01", "now")
+    code, out = await said("kpi", "recompute", *span, "--model", "current", "--by", "Lan")
+    assert (code, out) == (0, "9 minutes computed again, 0 of them changed\n")
+    code, out = await said("kpi", "replay", *span, "--asset", "press")
+    assert (code, out.splitlines()[-1]) == (0, "9 minutes compared, 0 numbers differ")
+    db = apsw.Connection(str(site.parent / "data/kpi.db"))
+    db.execute("UPDATE minute SET total = 99 WHERE minute = ?", (minute // 60_000 + 3,))
+    db.close()
+    code, out = await said("kpi", "replay", *span)
+    assert code == 1
+    row = next(line for line in out.splitlines() if "total" in line)
+    assert [cell.strip() for cell in row.split("│")][-3:-1] == ["99", "60"]
+    assert out.splitlines()[-1] == "9 minutes compared, 1 numbers differ"
+    code, out = await said("kpi", "recompute", *span, "--model", "recorded", "--asset", "press")
+    assert (code, out) == (0, "9 minutes computed again, 1 of them changed\n")
+    assert (await said("kpi", "replay", *span))[0] == 0
+    code, out = await said("kpi", "audit", str(site), "--json")
+    assert [(one["kind"], one["by"]) for one in json.loads(out)][-1] == ("recompute", "Lan")
+    assert "recompute" in (await said("kpi", "audit", str(site), "--owner", "press"))[1]
+    for wrong, reason in ((("2026-02-01", "2026-01-01"), "is not after"), (("soon", "now"), "'soon' is no time")):
+        code, out = await said("kpi", "replay", str(site), *wrong)
+        assert (code, reason in out) == (1, True), out
+    assert "no asset 'pres' in kpi.db; did you mean" in (await said("kpi", "replay", *span, "--asset", "pres"))[1]
