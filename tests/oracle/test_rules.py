@@ -23,7 +23,7 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "word": st.sampled_from([0.0, 1.0, 2.0, 3.0, 8.0, 9.0, 130.0, None]),
     "level": st.sampled_from([-1.0, 0.0, 0.2, 4.9, 5.0, 5.1, 12.5, None]),
     "flag": st.sampled_from([0.0, 1.0, 1.0, None]),
-    "count": st.sampled_from([0.0, 1.0, 2.0, 5.0, 9.0]),
+    "count": st.sampled_from([0.0, 1.0, 2.0, 5.0, 9.0, None]),
 }
 RAW: Mapping[str, list[Any]] = {
     "text": ["RUN", "STOP", "HELD"],
