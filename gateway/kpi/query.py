@@ -10,6 +10,7 @@ import apsw
 from gateway.kpi.buckets import quantities
 from gateway.kpi.catalogue import Catalogue
 from gateway.kpi.chunks import Chunks
+from gateway.kpi.comparison import Comparison, compare
 from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
 from gateway.kpi.laid import Intervals
@@ -106,6 +107,11 @@ class KpiReader:
         ValueError: another one.
         """
         return self.context(owner).answers(self._read, owner, window, from_ms, to_ms)
+
+    def compare(self, owners: Sequence[str], window: str, from_ms: int, to_ms: int, kpis: Sequence[str]) -> Comparison:
+        """Some KPIs of many owners over the windows that begin in a range, as columns; see `compare`."""
+        context = self.context(owners[0] if owners else "")
+        return compare(self._read, context, owners, window, (from_ms, to_ms), kpis)
 
     def sums(self, owner: str, window: str, from_ms: int, to_ms: int) -> list[Sums]:
         """The sums behind `kpis`."""

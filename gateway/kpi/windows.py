@@ -12,7 +12,6 @@ from gateway.kpi.buckets import quantities
 from gateway.kpi.catalogue import Catalogue, Status, combine
 from gateway.kpi.factors import Factors
 from gateway.kpi.settings import catalogue_of
-from gateway.kpi.store import COLUMNS
 
 Read = Callable[..., list[Any]]
 """SQL and its bindings → rows."""
@@ -147,30 +146,43 @@ class Context:
 
 def calendar_sums(read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> Iterator[Sums]:
     """The windows of a tier that begin in a range."""
+    return (Sums.of(*row) for _, *row in calendar_rows(read, (owner,), window, from_ms, to_ms, quantities))
+
+
+def calendar_rows(
+    read: Read, owners: Sequence[str], window: str, from_ms: int, to_ms: int, columns: Sequence[str]
+) -> list[Any]:
+    """Rows owner, start, end, name, revision, columns … of the windows of a tier that begin in a range, in order."""
+    marks = ", ".join("?" * len(owners))
     if window in _LONG:
-        return (Sums.of(*row) for row in _sums_of_days(read, owner, window, from_ms, to_ms))
+        bindings = (*owners, from_ms - _LONGEST_MS, to_ms + _LONGEST_MS, from_ms, to_ms)
+        return read(_sum_of_days(window, marks, columns), *bindings)
     head, at, step_ms = "from_ms, to_ms, ''", "from_ms", 1
     if window == "minute":
         head, at, step_ms = "minute * 60000, minute * 60000 + 60000, ''", "minute", 60_000
+    elif window == "hour":
+        at, step_ms = "hour", 3_600_000  # its primary key
     elif window == "shift":
         head = "from_ms, to_ms, shift"
-    ends = (-(-from_ms // step_ms), -(-to_ms // step_ms))
-    sql = f"SELECT {head}, revision, {COLUMNS} FROM {window} WHERE asset = ? AND {at} >= ? AND {at} < ? ORDER BY {at}"
-    return (Sums.of(*row) for row in read(sql, owner, *ends))
+    sql = (
+        f"SELECT asset, {', '.join((head, 'revision', *columns))} FROM {window}"
+        f" WHERE asset IN ({marks}) AND {at} >= ? AND {at} < ? ORDER BY asset, {at}"
+    )
+    return read(sql, *owners, -(-from_ms // step_ms), -(-to_ms // step_ms))
 
 
-def _sums_of_days(read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> list[Any]:
+def _sum_of_days(window: str, marks: str, columns: Sequence[str]) -> str:
     """Weeks or months from their days, so that the one which is still open is there as well."""
     key, of_date = _LONG[window]
-    names = ", ".join(f"d.{name}" for name in quantities)
-    sql = (
-        f"SELECT coalesce(w.from_ms, d.from_ms) AS start, coalesce(w.to_ms, d.to_ms), '', w.revision, {names} FROM ("
-        f" SELECT {of_date.format('business_date')} AS name, min(from_ms) AS from_ms, max(to_ms) AS to_ms, {_SUMS}"
-        "  FROM day WHERE asset = ?1 AND from_ms >= ?2 - ?4 AND from_ms < ?3 + ?4 GROUP BY name"
-        f") d LEFT JOIN {window} w ON w.asset = ?1 AND w.{key} = d.name"
-        " WHERE start >= ?2 AND start < ?3 ORDER BY start"
+    sums = "".join(f", sum({name}) AS {name}" for name in columns)
+    names = "".join(f", d.{name}" for name in columns)
+    return (
+        f"SELECT d.asset, coalesce(w.from_ms, d.from_ms) AS start, coalesce(w.to_ms, d.to_ms), '', w.revision{names}"
+        f" FROM (SELECT asset, {of_date.format('business_date')} AS name, min(from_ms) AS from_ms, max(to_ms) AS to_ms"
+        f"{sums} FROM day WHERE asset IN ({marks}) AND from_ms >= ? AND from_ms < ? GROUP BY asset, name"
+        f") d LEFT JOIN {window} w ON w.asset = d.asset AND w.{key} = d.name"
+        " WHERE start >= ? AND start < ? ORDER BY d.asset, start"
     )
-    return read(sql, owner, from_ms, to_ms, _LONGEST_MS)
 
 
 def run_sums(read: Read, asset: str, window: str, from_ms: int, to_ms: int) -> Iterator[Sums]:
