@@ -108,6 +108,9 @@ async def modbus_proxy(
 
 async def _answer(wire: _Wire, connection: Connection, request: bytes) -> None:
     faults = wire.faults(wire.units.get(request[6], ()))
+    if any(fault.kind is Kind.RESET for fault in faults):
+        connection.reset()  # faster than the one who looks for connections to reset
+        return
     if any(fault.kind in SAY_NOTHING for fault in faults):
         return
     connection.up_writer.write(request)
