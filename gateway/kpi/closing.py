@@ -18,7 +18,7 @@ from gateway.kpi.posting import minute_of, whole_minutes
 from gateway.kpi.segments import POLLS_HELD, Segments, reach_ms, settled
 from gateway.kpi.split import Split, by_minute
 from gateway.kpi.states import state_text
-from gateway.kpi.store import Progress, Row, SegmentRow, Store
+from gateway.kpi.store import Later, Progress, Row, SegmentRow, Store
 
 _log = logging.getLogger("lineside.kpi")
 SETTLE_MS: Final = 5000
@@ -60,6 +60,7 @@ class AssetBook:
     laid        what people said about its time
     settled_ms  results before this do not change merely because time goes on
     later       stored minutes that are still to be computed again
+    asked_by    who asked for that, "" where late facts did
     behind      more minutes are due than the last commit was allowed
     refused     facts that came too late, or from a clock that was never set
     """
@@ -71,6 +72,7 @@ class AssetBook:
     progress: Progress | None = None
     settled_ms: int = -FOREVER_MS
     later: tuple[Span, ...] = ()
+    asked_by: str = ""
     behind: bool = False
     refused: int = 0
 
@@ -80,7 +82,7 @@ class AssetBook:
         sessions: dict[int, Column],
         store: Store,
         progress: Progress | None,
-        later: tuple[Span, ...] = (),
+        later: Later = ((), ""),
     ) -> "AssetBook":
         """The book of an asset as kpi.db left it."""
         model = history.current
@@ -91,7 +93,7 @@ class AssetBook:
         longest = max((binding.hold.period_ms for binding in model.bindings.values()), default=0)
         open_ms = max(reach_ms(model), POLLS_HELD * longest)
         settled_ms = progress.horizon_ms - open_ms if progress else -FOREVER_MS
-        return AssetBook(history, columns, sessions, laid, progress, settled_ms, later, behind=bool(later))
+        return AssetBook(history, columns, sessions, laid, progress, settled_ms, *later, behind=bool(later[0]))
 
     @property
     def model(self) -> AssetModel:
@@ -257,6 +259,7 @@ class AssetBook:
         """The transaction is through: moves on and forgets what is no longer needed in memory."""
         self.progress, self.settled_ms = closed.progress, closed.settled_ms
         self.later, self.behind = closed.later, closed.behind
+        self.asked_by = self.asked_by if closed.later else ""
         self.laid.settle(closed.progress.sealed_ms - self.around_ms)
         for column in self.columns.values():
             column.trim(self.keep_ms)

@@ -15,6 +15,7 @@ from gateway.kpi.store import Progress, Row, Store
 
 Span = tuple[int, int]
 """from_ms, to_ms."""
+LATE: Final = "late facts"
 _AUDITED: Final = ("shift", "day")
 
 
@@ -26,6 +27,7 @@ class Post:
     progress  as it is after this
     final_ms  before this, minutes were final until now
     splits    minute → slices; None: the owner has none
+    cause     why minutes that were there already may change
     """
 
     owner: str
@@ -34,6 +36,7 @@ class Post:
     progress: Progress
     final_ms: int = 0
     splits: Mapping[int, Split] | None = None
+    cause: str = LATE
 
 
 def post(store: Store, publisher: Publisher, new: Post) -> list[int]:
@@ -69,7 +72,7 @@ def _reopened(store: Store, new: Post, change: Change, end_ms: int) -> None:
     """A shift or day that was final changed: that leaves a trace."""
     what = {"window": change.window, "date": change.business_date.isoformat(), "revision": change.revision}
     detail = json.dumps(what | {"from_ms": change.start_ms, "to_ms": end_ms})
-    store.add_audit(new.progress.horizon_ms, "reopened", new.owner, "late facts", detail)
+    store.add_audit(new.progress.horizon_ms, "reopened", new.owner, new.cause, detail)
 
 
 def _split(store: Store, new: Post, split: Mapping[int, Split]) -> None:

@@ -1,5 +1,6 @@
 """kpi.db: opening it, and what one transaction of the engine reads and writes. One thread owns the connection."""
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ SCHEMA: Final = "2"
 COLUMNS: Final = ", ".join(quantities)
 Row = tuple[int, ...]
 """One int per quantity, in the order of `quantities`."""
+Later = tuple[tuple[tuple[int, int], ...], str]
+"""Stored minutes that are to be computed again, as ranges in ms; and who asked for it, "" where late facts did."""
 SegmentRow = tuple[int, int, str, str, str]
 """from_ms, to_ms, class, state, reason."""
 
@@ -161,6 +164,18 @@ class Store:
     def add_model(self, asset: str, valid_from_ms: int, digest: str, text: str) -> None:
         """Records what an asset is from a time on."""
         self.db.execute("INSERT OR REPLACE INTO model VALUES (?,?,?,?)", (asset, valid_from_ms, digest, text))
+
+    def later(self) -> dict[str, Later]:
+        """What assets still have to compute again."""
+        found = json.loads(self.get("later", "{}"))
+        return {asset: (tuple((start, end) for start, end in spans), by) for asset, (spans, by) in found.items()}
+
+    def put_later(self, found: Mapping[str, Later]) -> None:
+        """Sets that of some assets."""
+        known = self.later()
+        changed = {asset: later for asset, later in {**known, **found}.items() if later[0]}
+        if changed != known:
+            self.put(later=json.dumps(changed))
 
     def add_audit(self, at_ms: int, kind: str, owner: str, by: str, detail: str) -> None:
         """Notes what changed numbers that were final, or who asked for it."""

@@ -2,25 +2,24 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from gateway.kpi.again import Asked, ask
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.book import Column, Derived
-from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.closing import AssetBook, Closed, Limits
 from gateway.kpi.entrybook import EntryBook
 from gateway.kpi.facts import FOREVER_MS, Series, merge_all
 from gateway.kpi.group import Group, groups, regroup
 from gateway.kpi.intake import SESSION, Taken
 from gateway.kpi.model import ModelHistory, dump, load
-from gateway.kpi.posting import Post, minute_of, post, whole_minutes
+from gateway.kpi.posting import LATE, Post, post
 from gateway.kpi.publisher import Publisher
-from gateway.kpi.store import Progress, Store
+from gateway.kpi.store import Later, Progress, Store
 from gateway.model import Site, TagTable
 
 _HOUR_MS: Final = 3_600_000
@@ -74,11 +73,11 @@ class Worker:
         self._sources: dict[str, Column] = {}
         self._texts: dict[float, str] = {}
         self._taken = self.position
-        self._later = {name: spans for name, spans in json.loads(self.store.get("later", "{}")).items() if spans}
         self._limit_ms = max(_LEAST_MS, min(_PIECE_MS, _MINUTES * 60_000 // max(1, len(plant.models))))
-        self.books = {name: self._open(model) for name, model in plant.models.items()}
+        later = self.store.later()
+        self.books = {name: self._open(model, later.get(name, ((), ""))) for name, model in plant.models.items()}
 
-    def _open(self, model: AssetModel) -> AssetBook:
+    def _open(self, model: AssetModel, later: Later) -> AssetBook:
         progress = self.progress.get(model.name)
         stored = self.store.models(model.name) if progress else []
         known = [(start, load(text, digest, self.plant.tags)) for start, digest, text in stored]
@@ -93,7 +92,6 @@ class Worker:
             for binding in one.bindings.values()
             if binding.hold.session >= 0
         }
-        later = tuple((start, end) for start, end in self._later.get(model.name, ()))
         return AssetBook.open(ModelHistory(starts, models), sessions, self.store, progress, later)
 
     def _source(self, owner: str) -> Column:
@@ -141,11 +139,14 @@ class Worker:
                 self.store.add_texts(self._texts)
                 self.entries.write()
                 self._put_facts(part)
+                causes = {name: f"recompute by {book.asked_by}" for name, book in self.books.items() if book.asked_by}
                 changed = {name: self._close(book, closed, progress) for name, book in self.books.items()}
                 for group in self.groups:
                     found = regroup(self.store, group, progress, changed)
                     if found:
-                        changed[group.owner] = self._post(found, progress)
+                        cause = next((cause for name in group.members if (cause := causes.get(name))), "")
+                        causes[group.owner] = cause
+                        changed[group.owner] = self._post(replace(found, cause=cause or LATE), progress)
                 self._publisher.flush(self.store)
                 self._tidy(progress)
                 self._put_later(closed)
@@ -168,9 +169,7 @@ class Worker:
                 self.store.chunks.put(column.owner, column.role, part, merge_all(column.fresh))
 
     def _put_later(self, closed: Mapping[str, Closed]) -> None:
-        found = {name: one.later for name, one in closed.items() if one.later}
-        if found or self._later:
-            self.store.put(later=json.dumps(found))
+        self.store.put_later({name: (one.later, self.books[name].asked_by) for name, one in closed.items()})
 
     def _close(self, book: AssetBook, closed: dict[str, Closed], progress: dict[str, Progress]) -> Sequence[int]:
         found = book.close(self.store, self.presence_ms, self.plant.limits, self._limit_ms)
@@ -182,7 +181,7 @@ class Worker:
             self.store.add_model(model.name, book.history.starts[-1], model.hash, dump(model, self.plant.tags))
         final_ms = self.progress[model.name].final_ms if model.name in self.progress else 0
         new = Post(model.name, model.calendar, found.rows, found.progress, final_ms, found.splits)
-        return self._post(new, progress)
+        return self._post(replace(new, cause=f"recompute by {book.asked_by}") if book.asked_by else new, progress)
 
     def _post(self, new: Post, progress: dict[str, Progress]) -> list[int]:
         before = progress.get(new.owner)
@@ -217,7 +216,6 @@ class Worker:
         self.progress, self.position = progress, self._taken
         self._texts = {}
         self.entries.settle()
-        self._later = {name: list(one.later) for name, one in closed.items() if one.later}
         for name, one in closed.items():
             self.books[name].settle(one)
         oldest = min((book.keep_ms for book in self.books.values()), default=FOREVER_MS)
@@ -225,53 +223,9 @@ class Worker:
             source.trim(oldest)
 
     def recompute(self, assets: Sequence[str], from_ms: int, to_ms: int, *, current: bool, by: str, at_ms: int) -> int:
-        """Has the stored minutes of a range computed again by the commits that follow; audited.
-
-        Args:
-            assets: their names; none: all.
-            current: with the models of today, which from now on are the recorded ones for the range; otherwise with
-                those that were recorded for it.
-            by: who asks for it, and at_ms when.
-        Returns: how many minutes that is.
-        Raises ValueError: the facts of the range are forgotten; KeyError: no such asset.
-        """
-        spans = {name: span for name in assets or self.books if (span := self._stored(name, from_ms, to_ms))}
-        histories = {name: self.books[name].history for name in spans}
-        later = {name: list(book.later) for name, book in self.books.items() if book.later}
-        for name, span in spans.items():
-            later[name] = whole_minutes([(a, b - 1) for a, b in (*later.get(name, ()), span)], -FOREVER_MS, FOREVER_MS)
-        with self.store.transaction():
-            for name, span in spans.items() if current else ():
-                histories[name] = histories[name].with_current(*span)
-                self.store.replace_models(name, self._records(histories[name]))
-            for name, span in spans.items():
-                detail = json.dumps(
-                    {"from_ms": span[0], "to_ms": span[1], "model": "current" if current else "recorded"}
-                )
-                self.store.add_audit(at_ms, "recompute", name, by, detail)
-            self.store.put(later=json.dumps(later))
-        self._later = later
-        for name, history in histories.items():
-            book = self.books[name]
-            book.history, book.later, book.behind = history, tuple(later[name]), True
-        return sum(end - start for start, end in spans.values()) // MINUTE_MS
-
-    def _stored(self, asset: str, from_ms: int, to_ms: int) -> tuple[int, int] | None:
-        """The minutes of a range that an asset has. ValueError: they can no longer be computed."""
-        progress = self.books[asset].progress
-        if progress is None:
-            return None
-        start, end = max(minute_of(from_ms), minute_of(progress.first_ms)), min(to_ms, progress.closed_ms)
-        if start < end and start < progress.sealed_ms:
-            since = datetime.fromtimestamp(progress.sealed_ms / 1000, UTC)
-            raise ValueError(f"{asset}: its facts are kept since {since:%Y-%m-%d %H:%M} UTC only: begin there")
-        return (start, minute_of(end + MINUTE_MS - 1)) if start < end else None
-
-    def _records(self, history: ModelHistory) -> list[tuple[int, str, str]]:
-        return [
-            (start, model.hash, dump(model, self.plant.tags))
-            for start, model in zip(history.starts, history.models, strict=True)
-        ]
+        """See `again.ask`. assets: none for all."""
+        books = {name: self.books[name] for name in assets or self.books}
+        return ask(self.store, books, self.plant.tags, (from_ms, to_ms), Asked(current, by, at_ms))
 
     def horizon_ms(self, asset: str) -> int:
         """Where an asset's live numbers end: just after presence and facts that are newer by no more than a minute."""

@@ -9,6 +9,8 @@ import pytest
 from gateway.kpi import worker as worker_module
 from gateway.kpi.asset import fingerprint
 from gateway.kpi.buckets import quantities
+from gateway.kpi.calendar import Calendar
+from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.closing import Limits
 from gateway.kpi.model import ModelHistory
 from gateway.kpi.store import Row
@@ -94,6 +96,27 @@ def test_a_long_range_is_done_in_pieces_also_over_a_restart(tmp_path: Path, monk
     assert floor.worker.behind
     floor.commit()
     assert set(ideal(floor).values()) == {500}
+    floor.close()
+
+
+def test_a_final_shift_that_changes_because_somebody_asked_says_who(tmp_path: Path) -> None:
+    config = {"shifts": {"first": "20:27-20:33", "second": "20:33-22:00"}}
+    kit = Kit(calendar=Calendar.from_config(CalendarConfig.model_validate(config), "UTC"))
+    floor = Floor(kit, tmp_path / "kpi.db", Limits(lateness_ms=60_000))
+    rows = kit.run(900)
+    floor.take(rows)
+    faster(kit)
+    floor.close()
+    floor.open()
+    floor.worker.recompute(["press"], START, START + 120_000, current=True, by="an", at_ms=7)
+    floor.commit()
+    found = floor.worker.store.rows("SELECT kind, owner, by FROM audit ORDER BY id")
+    owners = ("press", "line/hall", "site/plant")
+    assert found == [("recompute", "press", "an"), *(("reopened", owner, "recompute by an") for owner in owners)]
+    late = kit.reading("press/good", START + 20_600, 1.0)
+    floor.take([late])
+    found = floor.worker.store.rows("SELECT by FROM audit WHERE kind = 'reopened' ORDER BY id")
+    assert [by for (by,) in found[3:]] == ["late facts"] * 3
     floor.close()
 
 
