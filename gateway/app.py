@@ -172,9 +172,8 @@ def _open_engine(config: Config, journal: SqliteJournal, clock: Clock) -> Engine
             minutes_ms=round(keep.minutes * 1000),
         ),
         catalogue=config.catalogue,
-        constraints={
-            name: line.constraint for name, line in root.lines.items() if line.flow == "serial" and line.constraint
-        },
+        constraints={name: line.constraint for name, line in root.lines.items() if line.constraint},
+        lasts={name: line.last for name, line in root.lines.items() if line.last},
     )
 
 

@@ -211,6 +211,17 @@ class SiteKpisAnswer(Answer):
     rows: list[KpiRow]
 
 
+class ComparisonAnswer(Answer):
+    """Some KPIs of some owners over every window that begins in the range, as columns of one length."""
+
+    window: str
+    owners: list[str] = Field(description="whose window each is: an asset, `line/<line>`, `area/<area>`, `site/<site>`")
+    start_ms: list[int]
+    end_ms: list[int]
+    names: list[str] = Field(description="of shifts")
+    values: dict[str, list[float | None]] = Field(description="KPI id → values; null: none")
+
+
 class StatesAnswer(Answer):
     """An asset's states in the range, in order, without gaps that are known."""
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from gateway.board.answers import (
     AreaKpisAnswer,
     AssetNow,
+    ComparisonAnswer,
     EnergyAnswer,
     EnergyHour,
     Figure,
@@ -35,9 +36,11 @@ from gateway.board.timeline import Span, row
 DAY_MS: Final = 24 * HOUR_MS
 MAX_DAYS: Final = {"minute": 7, "hour": 92} | dict.fromkeys(("shift", "day", "product", "order"), 732)
 _LONG_DAYS: Final = 3660
+_COMPARED_DAYS: Final = {"minute": 1, "hour": 31, "shift": 92}
 _ROW_PIXELS: Final = 1200
 
 Window = Literal["minute", "hour", "shift", "day", "week", "month", "product", "order"]
+CalendarWindow = Literal["minute", "hour", "shift", "day", "week", "month"]
 When = Annotated[datetime | None, Query(description="ISO 8601 (without an offset: the site's time) or ms since 1970")]
 
 
@@ -103,6 +106,22 @@ def area_kpis(area: AreaDep, span: RangeDep, board: BoardDep, window: Window = "
 def site_kpis(span: RangeDep, board: BoardDep, window: Window = "hour") -> SiteKpisAnswer:
     """The whole site's KPIs of every window in the range."""
     return SiteKpisAnswer(site=board.title, window=window, rows=_kpis(board, f"site/{board.title}", window, span))
+
+
+@router.get("/kpis")
+def compare_kpis(
+    span: RangeDep,
+    board: BoardDep,
+    kpi: Annotated[list[str], Query(description="KPI ids, at most 10", min_length=1, max_length=10)],
+    window: CalendarWindow = "day",
+    owner: Annotated[list[str] | None, Query(description="of these only; left out: of all")] = None,
+) -> ComparisonAnswer:
+    """Some KPIs of all assets, lines, areas and the site at once, as columns."""
+    span.at_most(_COMPARED_DAYS.get(window, 732), f"KPIs per {window}")
+    try:
+        return board.kpi.compare(owner or board.kpi.owners(), window, span.from_ms, span.to_ms, kpi)
+    except ValueError as exc:
+        raise HTTPException(422, str(exc)) from exc
 
 
 def _kpis(board: Board, owner: str, window: Window, span: Range) -> list[KpiRow]:

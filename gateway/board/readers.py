@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from gateway.board.answers import EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
+from gateway.board.answers import ComparisonAnswer, EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
 from gateway.board.hub import Hub
 
 
@@ -26,6 +26,16 @@ class KpiSource(Protocol):
 
     def kpis(self, owner: str, window: str, from_ms: int, to_ms: int) -> Sequence[KpiRow]:
         """KPIs of each window that begins in the range, of products and orders those that ran in it."""
+        ...
+
+    def owners(self) -> Sequence[str]:
+        """Every asset, line, area and the site that has numbers."""
+        ...
+
+    def compare(
+        self, owners: Sequence[str], window: str, from_ms: int, to_ms: int, kpis: Sequence[str]
+    ) -> ComparisonAnswer:
+        """Some KPIs of many owners at once. ValueError: there is no such KPI."""
         ...
 
     def closed_ms(self, owner: str) -> int:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from threading import Lock
 
-from gateway.board.answers import EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
+from gateway.board.answers import ComparisonAnswer, EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
 from gateway.board.readers import NotStored
 from gateway.history import HistoryReader, NoHistory, StoreFault, StoreUnusable
 from gateway.kpi.query import KpiReader, NoKpis
@@ -35,6 +36,24 @@ class StoredKpi:
         with self._asking() as reader:
             found = reader.kpis(owner, window, from_ms, to_ms)
         return [KpiRow.model_validate(row) for row in found]
+
+    def compare(
+        self, owners: Sequence[str], window: str, from_ms: int, to_ms: int, kpis: Sequence[str]
+    ) -> ComparisonAnswer:
+        """Some KPIs of many owners at once. ValueError: there is no such KPI."""
+        with self._asking() as reader:
+            found = reader.compare(owners, window, from_ms, to_ms, kpis)
+        return ComparisonAnswer(
+            window=window,
+            owners=list(found.owners),
+            start_ms=found.start_ms.tolist(),
+            end_ms=found.end_ms.tolist(),
+            names=list(found.names),
+            values={
+                kpi: [None if isnan(value) else value for value in column.tolist()]
+                for kpi, column in found.values.items()
+            },
+        )
 
     def closed_ms(self, owner: str) -> int:
         """Before this an owner's minutes are stored; 0 where none is."""

@@ -29,6 +29,7 @@ class LineConfig(Section):
     calendar: str = "default"
     flow: Literal["serial", "parallel"] = "parallel"
     constraint: Name | None = None
+    last: Name | None = None
 
     @model_validator(mode="after")
     def _serial_names_its_constraint(self) -> "LineConfig":
@@ -36,6 +37,8 @@ class LineConfig(Section):
             raise ValueError("a serial line needs `constraint`: the asset that limits it")
         if self.flow == "parallel" and self.constraint is not None:
             raise ValueError("`constraint` is for a serial line: add `flow: serial`, or remove it")
+        if self.flow == "parallel" and self.last is not None:
+            raise ValueError("`last` is for a serial line: add `flow: serial`, or remove it")
         return self
 
 

@@ -74,11 +74,12 @@ class Engine:
         clock: Clock,
         *,
         constraints: Mapping[str, str] | None = None,
+        lasts: Mapping[str, str] | None = None,
         catalogue: Catalogue = STANDARD,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         commit_every_s: float = _COMMIT_S,
     ) -> None:
-        plant = Plant(models, site, journal.tags, constraints or {}, limits)
+        plant = Plant(models, site, journal.tags, constraints or {}, limits, lasts or {})
         rules = Rules(
             factors, of_everyone(models, groups(models, site, plant.constraints, plant.lasts), catalogue), catalogue
         )

@@ -153,11 +153,10 @@ class _Builder:
 
     def check_line(self, name: str, line: LineConfig, assets: Mapping[str, AssetConfig]) -> None:
         self.named(("lines", name, "calendar"), "calendar", line.calendar, self.calendars)
-        if line.constraint is None:
-            return
-        path = ("lines", name, "constraint")
-        if self.named(path, "asset", line.constraint, assets) and assets[line.constraint].line != name:
-            self.wrong(path, f"{line.constraint!r} is not on this line: give it `line: {name}`, or name one that is")
+        for key, asset in (("constraint", line.constraint), ("last", line.last)):
+            path = ("lines", name, key)
+            if asset is not None and self.named(path, "asset", asset, assets) and assets[asset].line != name:
+                self.wrong(path, f"{asset!r} is not on this line: give it `line: {name}`, or name one that is")
 
     def calendar(self, path: tuple[str, ...], config: AssetConfig) -> Calendar:
         """The asset's own calendar, else its line's, else `default`, which is all time where it is not configured."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from gateway.board.answers import EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
+from gateway.board.answers import ComparisonAnswer, EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
 from gateway.board.hub import Hub
 from gateway.board.listen import Listen
 from gateway.board.readers import Board
@@ -144,6 +144,24 @@ class MemoryKpi:
         return [
             KpiRow(start_ms=from_ms, end_ms=to_ms, values={"oee": 0.5, "sec": None}, reasons={"sec": "no good part"})
         ]
+
+    def owners(self) -> Sequence[str]:
+        return [*self.rows, "site/bac-ninh-1"]
+
+    def compare(
+        self, owners: Sequence[str], window: str, from_ms: int, to_ms: int, kpis: Sequence[str]
+    ) -> ComparisonAnswer:
+        if "oe" in kpis:
+            raise ValueError("no KPI 'oe'")
+        count = len(owners)
+        return ComparisonAnswer(
+            window=window,
+            owners=list(owners),
+            start_ms=[from_ms] * count,
+            end_ms=[to_ms] * count,
+            names=[""] * count,
+            values={kpi: [None] * count for kpi in kpis},
+        )
 
 
 class MemoryHistory:

@@ -138,6 +138,17 @@ async def test_lines_and_the_site_have_kpis_of_their_own(fed: Served) -> None:
     assert "at most 7 days" in await fed.problem("/api/v1/site/kpis?window=minute&from=2026-01-01&to=2026-06-01", 422)
 
 
+async def test_many_owners_are_compared_at_once(fed: Served) -> None:
+    query = f"from={SHIFT_MS}&to={NOW_MS}"
+    found = await fed.get(f"/api/v1/kpis?window=hour&kpi=oee&kpi=sec&owner=press-01&owner=line/stamping&{query}")
+    assert found["owners"] == ["press-01", "line/stamping"]
+    assert found["values"] == {"oee": [None, None], "sec": [None, None]}
+    assert "site/bac-ninh-1" in (await fed.get(f"/api/v1/kpis?kpi=oee&{query}"))["owners"]
+    assert await fed.problem(f"/api/v1/kpis?kpi=oe&{query}", 422) == "no KPI 'oe'"
+    assert "at most 31 days" in await fed.problem("/api/v1/kpis?kpi=oee&window=hour&from=2026-01-01&to=2026-06-01", 422)
+    assert "kpi: Field required" in await fed.problem("/api/v1/kpis", 422)
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -304,7 +315,7 @@ async def test_the_page_has_no_inline_script_and_nothing_from_elsewhere(served: 
 async def test_openapi_describes_every_route_with_its_problems(served: Served) -> None:
     api = await served.get("/api/v1/openapi.json")
     assert {path for path in api["paths"] if path.startswith("/api/v1/")} == set(api["paths"])
-    assert len(api["paths"]) == 16
+    assert len(api["paths"]) == 17
     for path, methods in api["paths"].items():
         assert methods["get"]["description"], path
     problem = api["paths"]["/api/v1/history"]["get"]["responses"]["404"]["content"]["application/json"]

@@ -251,6 +251,13 @@ def test_a_serial_line_needs_its_constraint() -> None:
         LineConfig.model_validate({"flow": "serial"})
 
 
+def test_the_last_asset_of_a_line_stands_on_it_and_the_line_is_serial() -> None:
+    lines = {name: {"flow": "serial", "constraint": "press-07", "last": "press-07"} for name in ("stamping", "welding")}
+    assert problems(lines)["lines.welding.last"].startswith("'press-07' is not on this line")
+    with pytest.raises(ValidationError, match="`last` is for a serial line: add `flow: serial`"):
+        LineConfig.model_validate({"last": "press-07"})
+
+
 def test_a_constraint_makes_no_parallel_line_serial() -> None:
     with pytest.raises(ValidationError, match="`constraint` is for a serial line: add `flow: serial`"):
         LineConfig.model_validate({"constraint": "press-07"})
