@@ -36,11 +36,25 @@ class Rules:
     factors    the records of the packs, applied when a result is asked for
     needs      owner → KPI id → what the owner's config lacks for it, see `available`
     catalogue  the site's KPIs
+    serial     lines whose KPIs may be products over their machines
     """
 
     factors: Factors
     needs: Mapping[str, Mapping[str, str]]
     catalogue: Catalogue = STANDARD
+    serial: frozenset[str] = frozenset()
+
+    def published(self, owner: str, sums: Sums, day: date, window: str) -> dict[str, Result]:
+        """The results that go to stores: all that follow from the owner's own sums.
+
+        A product over the machines of a serial line does not: its revisions would need those of every machine. It is
+        computed when somebody asks for it.
+        """
+        found = self.results(owner, sums, day, window)
+        if owner in self.serial:
+            products = [row.kpi.id for row in self.catalogue.rows if row.kpi.rollup == "P"]
+            return {kpi: result for kpi, result in found.items() if kpi not in products}
+        return found
 
     def results(
         self, owner: str, sums: Sums, day: date, window: str = "", steps: Sequence[Sums] = ()

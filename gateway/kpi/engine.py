@@ -80,9 +80,9 @@ class Engine:
         commit_every_s: float = _COMMIT_S,
     ) -> None:
         plant = Plant(models, site, journal.tags, constraints or {}, limits, lasts or {})
-        rules = Rules(
-            factors, of_everyone(models, groups(models, site, plant.constraints, plant.lasts), catalogue), catalogue
-        )
+        above = groups(models, site, plant.constraints, plant.lasts)
+        serial = frozenset(group.owner for group in above if group.constraint)
+        rules = Rules(factors, of_everyone(models, above, catalogue), catalogue, serial)
         self._worker = Worker(path, plant, Publisher(rules))
         self._between = partial(between, self._worker, rules)
         self._live = Live(self._worker, rules)

@@ -84,7 +84,7 @@ class Publisher:
 
     def _results(self, change: Change, row: Row) -> dict[str, Result]:
         sums = dict(zip(quantities, row, strict=True))
-        return self.rules.results(change.owner, sums, change.business_date, change.window)
+        return self.rules.published(change.owner, sums, change.business_date, change.window)
 
     def _tag(self, store: Store, tag: Tag) -> int:
         if tag.name not in self._ids:

@@ -2,13 +2,16 @@
 
 import asyncio
 import copy
+from datetime import date
 from pathlib import Path
 
 import apsw
 import numpy as np
 import pytest
 
+from gateway.kpi.answer import Rules
 from gateway.kpi.buckets import quantities
+from gateway.kpi.factors import Factors
 from gateway.kpi.publisher import LAST_REVISION, unit_of
 from gateway.model import TagType, place
 from tests.unit.gateway.kpi.kit import START, Kit, engine, fed, q, rows_of
@@ -158,3 +161,13 @@ async def test_published_values_are_exact(tmp_path: Path) -> None:
     await fed(kit, path, kit.records(kit.run(300)))
     values = np.array([value for name, _, value, _ in kit.inbox.readings if "/bucket/" in name])
     assert (values == np.rint(values)).all()
+
+
+def test_a_product_over_the_machines_of_a_serial_line_is_asked_for_not_published() -> None:
+    sums = {"inspected": 10, "passed": 9, "total": 10, "good": 9}
+    rules = Rules(Factors(), {}, serial=frozenset({"line/hall"}))
+    day = date(2026, 6, 1)
+    assert "first_pass_yield" in rules.published("press", sums, day, "hour")
+    line = rules.published("line/hall", sums, day, "hour")
+    assert "first_pass_yield" not in line
+    assert line["scrap_ratio"].value == 0.0
