@@ -13,7 +13,8 @@ from gateway.ports import Unusable
 
 def simulate(
     scenario: Annotated[
-        str | None, typer.Argument(help="A shipped scenario's name, or a file; not given: list the shipped ones")
+        str | None,
+        typer.Argument(help="A shipped scenario's name, a file, or a recording; without: list the shipped ones"),
     ] = None,
     seconds: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time: 60s, 8h")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same plant; not given: the scenario's")] = None,
@@ -49,12 +50,19 @@ def simulate(
     from simulators.command import Wish, list_scenarios, run
     from simulators.endpoints import parse_host_port
     from simulators.past import Past, write_past
+    from simulators.playback import is_recording
+    from simulators.playback_command import Playing, play_recording
     from simulators.problems import problems_of
 
     if scenario is None:
         typer.echo(list_scenarios(), nl=False)
         return
     try:
+        if is_recording(scenario):
+            limit_s = parse_duration(seconds) if seconds else None
+            playing = Playing(Path(scenario), speed, limit_s, own_broker=broker, site_config=site_config)
+            asyncio.run(play_recording(playing, typer.echo))
+            return
         if recording:
             past = Past(scenario, recording, days, begin, seed, ledger, site_config, parquet=parquet)
             write_past(past, Console(highlight=False, stderr=True))
