@@ -1,11 +1,17 @@
 """KPIs of the user's own, and the settings that shape the catalogue."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from gateway.config import ConfigError, load
 from gateway.kpi.catalogue import STANDARD, Expression, FormulaError, elements, evaluate
 from gateway.kpi.needs import available
+from gateway.kpi.query import KpiReader
 from gateway.kpi.settings import KpiSettings, catalogue_of
+from tests.unit.gateway.kpi.kit import START, Kit, fed
 from tests.unit.gateway.kpi.machines import machine
 
 KNOWN = elements()
@@ -109,3 +115,38 @@ def test_settings_travel_as_text_to_readers_in_other_processes() -> None:
 def test_the_gate_must_be_in_order() -> None:
     with pytest.raises(ValidationError, match="must not be above"):
         settings(data_quality={"good": 0.5, "uncertain": 0.8})
+
+
+def test_the_engine_publishes_it_and_readers_know_it(tmp_path: Path) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    asyncio.run(fed(kit, path, kit.records(kit.run(4000)), catalogue=settings().catalogue()))
+    reader = KpiReader(path)
+    hour, *_ = reader.kpis("press", "hour", START - 3_600_000, START + 3_600_000)
+    value = hour.values["parts_per_kwh"]
+    assert value == hour.sums["good"] / (hour.sums["energy"] / 1e6)
+    assert kit.inbox.kpi("press", "hour", "parts_per_kwh")[0] == (hour.start_ms, 0, value)
+    names = {tag.name: tag.unit for _, tag in kit.inbox.tags}
+    assert names["press/kpi/hour/parts_per_kwh"] == "1/kWh"
+    assert "press/kpi/minute/parts_per_kwh" not in names
+    reader.close()
+
+
+def test_what_is_wrong_in_the_config_is_said_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "plant.yaml"
+    lines = [
+        "site: plant",
+        "sources: {}",
+        "kpis:",
+        "  oee: { formula: good }",
+        "  mine: { formula: good / enery_kwh }",
+        "time_elements: { broken: ADOT }",
+        "data_quality: { good: 0.5, uncertain: 0.9 }",
+    ]
+    file.write_text("\n".join(lines))
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    said = str(caught.value)
+    assert f"{file}:4: kpis.oee: 'oee' is a KPI of Lineside's own" in said
+    assert f"{file}:5: kpis.mine.formula: no quantity 'enery_kwh': did you mean 'energy_kwh'?" in said
+    assert f"{file}:6: time_elements.broken: " in said
+    assert f"{file}:7: data_quality: `uncertain` must not be above `good`" in said
