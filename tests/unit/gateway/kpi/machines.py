@@ -1,7 +1,7 @@
 """Models and random histories of machines for the tests of the pure KPI steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass
 from gateway.kpi.buckets import Buckets, buckets
 from gateway.kpi.calendar import Calendar
-from gateway.kpi.facts import FOREVER_MS, Series, slice_with_neighbours
+from gateway.kpi.facts import Series, slice_with_neighbours
 from gateway.kpi.intervals import Interval
 from gateway.kpi.segments import Segments, reach_ms, segments
 from gateway.walltime import Span
@@ -30,8 +30,7 @@ STATES: Mapping[str, TimeClass] = {
     "7": TimeClass.PLANNED_STOP,
 }
 KINDS = {"state": "level", "total": "counter", "good": "counter", "scrap": "counter", "energy": "counter"}
-OPTIONAL = {"alive": "level", "product": "level", "order": "level", "startup": "level", "rework": "increment"}
-OPTIONAL |= {"inspected": "pulse", "passed": "pulse"}
+OPTIONAL = {"alive": "level"}
 
 
 def machine(*roles: str, hold: Hold = UNWATCHED, **changes: Any) -> AssetModel:
@@ -118,40 +117,6 @@ def histories(draw: st.DrawFn) -> History:
     newest = max([T0, *(int(one.time_ms[-1]) for one in (*facts.values(), session) if len(one))])
     horizon_ms = newest + draw(st.integers(0, 200_000))
     return History(model, facts, session, horizon_ms, T0 + SPAN_MS)
-
-
-@st.composite
-def busy_histories(draw: st.DrawFn) -> History:
-    """The same with products, orders, start-up, bookings, minor stops and what people said of its time."""
-    plain = draw(histories())
-    more = draw(st.sets(st.sampled_from(["product", "order", "startup", "rework", "inspected"])))
-    bound = machine(*more).bindings if more else {}
-    model = replace(
-        plain.model,
-        bindings={**plain.model.bindings, **bound},
-        ideal_by_product={"1": 3_000_000, "B": 1_000_000},
-        minor_stop_ms=draw(st.sampled_from([0, 45_000, 130_000])),
-        reasons={"tool": TimeClass.FAULT, "service": TimeClass.MAINTENANCE},
-        rated_per_h=draw(st.sampled_from([None, 1000.0])),
-        takt_us=draw(st.sampled_from([None, 4_000_000])),
-    )
-    facts = {role: draw(_series(st.sampled_from([0.0, 1.0, 1.0, 2.0, np.nan]))) for role in bound}
-    booked = st.sampled_from([3.0, 1.0, -1.0, np.nan])
-    facts |= {f"{role}_booked": draw(_series(booked)) for role in draw(st.sets(st.sampled_from(["good", "scrap", "total"])))}
-    return replace(plain, model=model, facts={**plain.facts, **facts}, intervals=draw(said()))
-
-
-@st.composite
-def said(draw: st.DrawFn) -> tuple[Interval, ...]:
-    """Intervals of every kind, which overlap and may go on for ever."""
-    found = []
-    for number in range(draw(st.integers(0, 5))):
-        start = draw(st.integers(-120_000, SPAN_MS)) + T0
-        kind = draw(st.sampled_from(KINDS_OF_INTERVALS))
-        value = draw(st.sampled_from(["tool", "service", "other"] if kind in ("stop", "planned") else ["1", "B", ""]))
-        end = draw(st.sampled_from([start + 1, start + 50_500, start + 300_000, FOREVER_MS]))
-        found.append(Interval(str(number), kind, start, end, value, 0, draw(st.booleans())))
-    return tuple(found)
 
 
 def _reports(role: str) -> st.SearchStrategy[Series]:
