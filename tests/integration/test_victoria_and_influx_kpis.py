@@ -10,7 +10,7 @@ import pytest
 
 from adapters.influx.config import InfluxConfig, VictoriaConfig
 from gateway.kpi.buckets import quantities
-from gateway.kpi.catalogue import CATALOGUE
+from gateway.kpi.catalogue import CATALOGUE, EVERY, evaluate
 from gateway.model import GOOD, Tag, TagTable, TagType
 from tests.integration.influx_rig import Row, batch, fetch, sink
 from tests.servers import Server
@@ -26,6 +26,11 @@ DATABASE = "kpis"
 _SECTION = re.compile(r"^### `(\w+)`.*?\n```metricsql\n(.*?)```\n\n```influxql\n(.*?)```", re.MULTILINE | re.DOTALL)
 QUERIES = {kpi: (metricsql, influxql) for kpi, metricsql, influxql in _SECTION.findall(DOC)}
 
+SUMS = {
+    kpi: tuple(rest.split(" | "))
+    for kpi, rest in re.findall(r"^\| `(\w+)` \| (.*?) \|$", DOC.partition("### Every other KPI")[2], re.MULTILINE)
+}
+
 
 def minute(number: int) -> dict[str, int]:
     """A minute of a machine that is never set up and idles every tenth minute; two minutes are unknown."""
@@ -37,6 +42,7 @@ def minute(number: int) -> dict[str, int]:
         "planned": 60_000_000,
         "time_producing": 60_000_000,
         "total": 30,
+        "output": 30,
         "good": 29,
         "ideal_total": 54_000_000,
         "ideal_good": 52_200_000,
@@ -106,8 +112,9 @@ def expected() -> dict[str, float]:
     }
 
 
-def test_each_kpi_of_the_catalogue_has_its_two_queries() -> None:
-    assert set(QUERIES) == {kpi.id for kpi in CATALOGUE} == set(expected())
+def test_each_kpi_of_the_catalogue_has_its_two_queries_or_its_sums() -> None:
+    assert set(QUERIES) == {kpi.id for kpi in CATALOGUE if kpi.windows == EVERY} == set(expected())
+    assert set(SUMS) | set(QUERIES) == {kpi.id for kpi in CATALOGUE}
 
 
 def test_each_quantity_is_described() -> None:
@@ -123,6 +130,26 @@ async def test_metricsql_sums_a_corrected_day_right(victoria_server: Server) -> 
     await fetch(f"{victoria_server.url}/internal/force_flush")
     found = {kpi: await metricsql(victoria_server, query) for kpi, (query, _) in QUERIES.items()}
     assert found == pytest.approx(expected(), rel=1e-12)
+
+
+async def test_the_sums_of_the_table_give_every_other_kpi(victoria_server: Server) -> None:
+    tags = bucket_tags()
+    async with sink(VictoriaConfig(kind="victoriametrics", url=victoria_server.url), tags) as store:
+        await store.write(batch(list(entries(tags))))
+    await fetch(f"{victoria_server.url}/internal/force_flush")
+    sums = {name: sum(corrected(number).get(name, 0) for number in range(MINUTES)) for name in quantities}
+    wanted = {kpi: one.value for kpi, one in evaluate(sums).items() if kpi in SUMS and one.value is not None}
+    found = {kpi: await metricsql(victoria_server, _from_table(kpi)) for kpi in wanted}
+    assert len(found) > 20
+    assert found == pytest.approx(wanted, rel=1e-12)
+
+
+def _from_table(kpi: str) -> str:
+    """The query that a row of the table stands for."""
+    given = QUERIES["oee"][0].splitlines()[0]
+    above, below, scale = (text.replace("×", "*").replace("÷", "/") for text in SUMS[kpi])
+    above, below = (re.sub(r"[a-z]\w+", lambda found: f's("bucket_{found[0]}")', text) for text in (above, below))
+    return f"{given}\n({above}) / (({below}) > 0) {scale}"
 
 
 async def test_influxql_sums_a_corrected_day_right(influx1_server: Server) -> None:
