@@ -101,7 +101,7 @@ class Machine:
         self._due_ms = min(self._dues, default=FAR_MS)
         self._edges = self._hours.edges(at_ms)
         _, planned = next(self._edges)
-        self._plan(planned=planned)
+        self._plan(at_ms, planned=planned)
         self._edge_ms = next(self._edges)[0] if planned else at_ms
 
     # ---- work
@@ -256,22 +256,22 @@ class Machine:
 
     def _rest(self) -> Life:
         """Stand stopped until the working time begins again."""
-        self._plan(planned=False)
+        self._plan(self._edge_ms, planned=False)
         begin_ms = next(self._edges)[0]
         yield from self._pass_moment()
         if self.body.state is not State.STOPPED:
             self._enter(State.STOPPED)
         yield self._env.timeout(begin_ms - self._env.now)
-        self._plan(planned=True)
+        self._plan(begin_ms, planned=True)
         self._edge_ms = next(self._edges)[0]
 
     def _enter(self, state: State) -> None:
         self._last_ms = self._env.now
         self.body.enter(self._env.now, state, (self._cycle_ms, self._left_ms))
 
-    def _plan(self, *, planned: bool) -> None:
+    def _plan(self, at_ms: int, *, planned: bool) -> None:
         if bool(self.body.book.planned[-1]) != planned:
-            self.body.book.plan(self._env.now, planned=planned)
+            self.body.book.plan(at_ms, planned=planned)
 
     def _pass_moment(self) -> Life:
         if self._env.now <= self._last_ms:
