@@ -65,6 +65,7 @@ class Binding:
     scale_to_si   the tag's value × this = parts (counts), mWh (energy), W (power)
     is_text       the value of a fact is `text_code(text)`
     min_cycle_us  parts follow each other no faster than this; 0: twice the ideal speed is the limit
+    most_w        an energy register grows no faster than this power allows; 0: by any amount
     moves_ms      of a counter that makes the state: 1 while two growths are no further apart than this, else 0
     """
 
@@ -78,6 +79,7 @@ class Binding:
     tag_name: str = ""
     min_cycle_us: int = 0
     moves_ms: int = 0
+    most_w: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def _binding(binding: Binding) -> dict[str, object]:
         "source_time": binding.hold.source_time,
         "min_cycle_us": binding.min_cycle_us,
         "moves_ms": binding.moves_ms,
+        "most_w": binding.most_w,
     }
 
 

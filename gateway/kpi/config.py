@@ -17,6 +17,20 @@ def parse_rate(text: object) -> float:
     return float(match[1]) * (60 if match[2] == "min" else 1)
 
 
+_WATTS = {"W": 1, "kW": 1000, "MW": 1_000_000}
+
+
+def parse_power(text: object) -> int:
+    """Watts from `60kW`. ValueError: says what a power looks like."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(W|kW|MW)\s*", text) if isinstance(text, str) else None
+    if match is None or not float(match[1]):
+        raise ValueError(f"{text!r} is not a power: write W, kW or MW, like 60kW")
+    return max(1, round(float(match[1]) * _WATTS[match[2]]))
+
+
+Power = Annotated[
+    int, BeforeValidator(parse_power), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(W|kW|MW)$"})
+]
 Rate = Annotated[
     float, BeforeValidator(parse_rate), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(h|min)$"})
 ]
@@ -87,6 +101,7 @@ class AssetConfig(Section):
     order: TagName | None = None
     energy: dict[Literal["electricity"], TagName] = Field(default_factory=dict)
     power: TagName | None = None
+    max_power: Power | None = None
     alive: TagName | None = None
     ideal_cycle_time: Duration | None = None
     rated: Rate | None = None

@@ -18,6 +18,7 @@ _BURST_MS: Final = 60_000  # readings may bunch up by this much: a delayed messa
 _JITTER_SHARE: Final = 1e-6  # of the register: several steps of a float32
 _JITTER_MWH: Final = 1000  # 1 Wh
 _REGISTER_LIMIT: Final = 2.0**60  # garbage beyond it must not overflow
+_W_MS_PER_MWH: Final = 3600
 _MOST_PARTS: Final = 2**40  # in one step, where no speed is known
 _MOST_MWH: Final = 10**15  # in one step: 1 TWh, so that sums over years stay within 64 bits
 
@@ -108,14 +109,19 @@ def energy_increments(series: Series, binding: Binding) -> Increments:
 
     A register that falls by no more than 1 Wh or a millionth of itself jitters: the fall counts as it is, the next
     rise makes up for it. A larger fall is a roll-over where this implies at most half the modulus, otherwise another
-    meter where it falls to more than half of what it was, otherwise a reset. More than 1 TWh at once is no energy.
+    meter where it falls to more than half of what it was, otherwise a reset. More than `binding.most_w` allows over
+    the time between two readings and a minute, or than 1 TWh at once, is no energy.
     """
     time_ms, register = _usable(series, binding)
     modulus = round(binding.modulus * binding.scale_to_si)
     jitter = np.maximum(_JITTER_MWH, np.rint(np.abs(register) * _JITTER_SHARE).astype(np.int64))
-    step, anomaly = _steps(register, modulus, np.full(len(register), modulus // 2), jitter, may_be_replaced=True)
+    limit = np.full(len(time_ms), _MOST_MWH)
+    if binding.most_w:
+        limit = binding.most_w * (np.diff(time_ms, prepend=time_ms[:1]) + _BURST_MS) // _W_MS_PER_MWH
+    rolls_up_to = np.minimum(limit, modulus // 2)
+    step, anomaly = _steps(register, modulus, rolls_up_to, jitter, may_be_replaced=True)
     jitters = step < 0
-    found = _believed(time_ms, np.where(jitters, 0, step), anomaly, np.full(len(step), _MOST_MWH))
+    found = _believed(time_ms, np.where(jitters, 0, step), anomaly, limit)
     return Increments(time_ms, np.where(jitters, step, found.step), found.anomaly)
 
 

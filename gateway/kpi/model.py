@@ -27,6 +27,7 @@ def dump(model: AssetModel, tags: TagTable) -> str:
             "source_time": binding.hold.source_time,
             "min_cycle_us": binding.min_cycle_us,
             "moves_ms": binding.moves_ms,
+            "most_w": binding.most_w,
         }
         for role, binding in model.bindings.items()
     }
@@ -95,6 +96,7 @@ def _binding(role: str, found: dict[str, Any], tags: TagTable) -> Binding:
         found["tag"],
         found["min_cycle_us"],
         found["moves_ms"],
+        found["most_w"],
     )
 
 

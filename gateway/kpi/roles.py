@@ -222,6 +222,10 @@ class _Builder:
                 self.must_be_number(here, role, tag)
                 kind = "counter" if role == "energy" else "level"
                 found[role] = replace(self.binding(role, tag, kind), scale_to_si=self.scale(here, role, tag))
+        if config.max_power and "energy" in found:
+            found["energy"] = replace(found["energy"], most_w=config.max_power)
+        elif config.max_power and not electricity:
+            self.wrong((*path, "max_power"), "is for the energy register: add `energy`, or remove it")
         return found
 
     def count(self, path: tuple[str | int, ...], asset: str, role: str, config: CountConfig) -> Binding | None:

@@ -131,6 +131,17 @@ def test_a_meter_that_was_replaced_by_a_used_one_sets_a_new_base() -> None:
     assert strange(40_000.0, 39_000.0, binding=METER) == [0, Anomaly.REPLACED]
 
 
+def test_a_meter_grows_no_faster_than_the_power_that_its_asset_can_draw() -> None:
+    meter = Binding("energy", 2, "counter", 0, 1e6, most_w=60_000)  # a minute and a second of it are 1.0166 kWh
+    assert metered(100.0, 101.016, 102.033, 102.034, binding=meter) == [0, 1_016_000, 0, 1_000]
+    assert metered(12.9, 3.5, 3.6, binding=meter) == [0, 0, 100_000]  # another meter
+    assert metered(12.9, 0.2, binding=meter) == [0, 200_000]  # a reset
+    assert metered(1000.0, 999.9996, 1000.0002, binding=meter) == [0, -400, 600]
+    found = energy_increments(Series.of([0, 3_600_000], [100.0, 160.5]), meter)
+    assert found.step.tolist() == [0, 60_500_000]  # an hour and a minute
+    assert energy_increments(Series.of([0, 3_600_000], [100.0, 162.0]), meter).rejected.tolist() == [False, True]
+
+
 @pytest.mark.parametrize("garbage", [1e300, 1e308, -1e308])
 def test_garbage_beyond_any_register_neither_overflows_nor_counts(garbage: float) -> None:
     assert counted(10, garbage, 12, ideal_us=1_000_000) == [0, 0, 12 if garbage > 0 else 0]

@@ -104,6 +104,15 @@ def test_the_target_of_the_user_wins_over_the_ideal_time() -> None:
     assert build(ideal_cycle_time=None).target_per_h is None
 
 
+def test_the_power_that_an_asset_can_draw_bounds_its_energy_register() -> None:
+    assert build().bindings["energy"].most_w == 0
+    assert build(max_power="60kW").bindings["energy"].most_w == 60_000
+    assert build(max_power="1.5 MW").bindings["energy"].most_w == 1_500_000
+    assert build(max_power="60kW").hash != build().hash
+    found = problems(max_power="60kW", energy={})
+    assert found["assets.press-07.max_power"] == "is for the energy register: add `energy`, or remove it"
+
+
 def test_the_calendar_is_the_assets_own_then_its_lines_then_the_default() -> None:
     calendars = {"nights": NIGHTS, "default": {"days": "mon-fri"}, "own": {"days": "sun"}}
     assert build(calendars=calendars).calendar.days == frozenset(range(5))
@@ -239,7 +248,13 @@ def test_three_shifts_that_meet_do_not_overlap() -> None:
 
 @pytest.mark.parametrize(
     ("section", "problem"),
-    [({"target": "400"}, "400/h or 7/min"), ({"target": "0/h"}, "400/h or 7/min"), ({"gud": "x"}, "gud")],
+    [
+        ({"max_power": "60"}, "like 60kW"),
+        ({"max_power": "0kW"}, "like 60kW"),
+        ({"target": "400"}, "400/h or 7/min"),
+        ({"target": "0/h"}, "400/h or 7/min"),
+        ({"gud": "x"}, "gud"),
+    ],
 )
 def test_an_asset_that_cannot_be_is_refused(section: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
