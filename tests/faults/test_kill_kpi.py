@@ -82,6 +82,7 @@ def told(day: Day, life: Life, last: int) -> Minutes:
 
 def compare(folder: Path, day: Day) -> None:
     """kpi.db against the oracle, against its own facts, and against what was published."""
+    tiers_add_up(folder)
     for life in day.lives:
         found = stored(folder, life.machine.name)
         first, last = min(found) + 1, max(found)  # the first minute begins with the first fact
@@ -97,6 +98,36 @@ def compare(folder: Path, day: Day) -> None:
             pieces = list(replay(db, life.machine.name, day.from_ms, last * MINUTE_MS))
         assert [piece.differences for piece in pieces if piece.differences] == []
         assert sum(piece.minutes for piece in pieces) >= len(kept)
+
+
+def tiers_add_up(folder: Path) -> None:
+    """Hours, shifts, days, weeks, months, slices and groups are the sums of what they are made of."""
+    sums, same = ", ".join(f"sum({name})" for name in quantities), ", ".join(quantities)
+    with reading(folder / "kpi.db") as db:
+
+        def rows(sql: str) -> dict[Any, tuple[Any, ...]]:
+            return {tuple(row[:2]): tuple(row[2:]) for row in db.execute(sql)}
+
+        for tier in ("hour", "day", "shift"):
+            of = f"FROM {tier} AS t JOIN minute AS m ON m.asset = t.asset AND m.minute * 60000 >= t.from_ms"
+            totals = ", ".join(f"sum(m.{name})" for name in quantities)
+            parts = rows(f"SELECT t.asset, t.from_ms, {totals} {of} AND m.minute * 60000 < t.to_ms GROUP BY 1, 2")
+            assert rows(f"SELECT asset, from_ms, {same} FROM {tier}") == parts, tier
+        quarters = rows(f"SELECT asset, minute / 15, {sums} FROM minute GROUP BY 1, 2")
+        assert rows(f"SELECT asset, quarter, {same} FROM quarter") == quarters
+        for tier in ("week", "month"):  # kept from when they are over
+            of = f"FROM {tier} AS t JOIN day AS d ON d.asset = t.asset AND d.from_ms BETWEEN t.from_ms AND t.to_ms - 1"
+            totals = ", ".join(f"sum(d.{name})" for name in quantities)
+            days = rows(f"SELECT t.asset, t.from_ms, {totals} {of} WHERE t.revision IS NOT NULL GROUP BY 1, 2")
+            assert rows(f"SELECT asset, from_ms, {same} FROM {tier} WHERE revision IS NOT NULL") == days, tier
+        plant = rows(f"SELECT 'site/plant', minute, {sums} FROM minute WHERE asset NOT LIKE '%/%' GROUP BY minute")
+        assert rows(f"SELECT asset, minute, {same} FROM minute WHERE asset = 'site/plant'") == plant
+        sliced = rows(f"SELECT asset, minute, {sums} FROM slice GROUP BY 1, 2")
+        minutes = rows(f"SELECT asset, minute, {same} FROM minute")
+        assert sliced
+        assert sliced == {key: minutes[key] for key in sliced}
+        by_day = rows(f"SELECT asset, '', {sums} FROM slice_day GROUP BY asset")
+        assert by_day == rows(f"SELECT asset, '', {sums} FROM slice GROUP BY asset")
 
 
 @pytest.mark.parametrize("seed", [1])

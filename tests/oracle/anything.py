@@ -106,9 +106,8 @@ def _reports(values: st.SearchStrategy[Value], most: int = 25) -> st.SearchStrat
 def _register(draw: st.DrawFn, role: str, meter: Meter) -> list[Report]:
     """Readings that grow, with what must not happen in between."""
     step = st.integers(0, 20_000).map(lambda n: n / 1e4) if role == "energy" else st.integers(0, 9).map(float)
-    odd = st.sampled_from(
-        [None, -0.0004 if role == "energy" else -1.0, *((-40.0, 60_000.0) if meter.way == "counter" else ())]
-    )
+    fall = -0.0004 if role == "energy" else -1.0
+    odd = st.sampled_from([None, fall, -40.0, 60_000.0] if meter.way == "counter" else [None, fall, 60_000.0])
     level, found = 50.0, []
     for report in sorted(draw(_reports(st.one_of(step, step, step, odd))), key=lambda report: report.at_ms):
         if meter.way != "counter" or report.value is None:

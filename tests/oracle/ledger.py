@@ -6,7 +6,7 @@ Readings of the specification that leave a choice, decided here:
 - A counter's growth beyond what is plausible is not counted, and the reading is the new base.
 - A lost session ends proof of life even where the broker kept the session: from the last proof to the next.
 - Intervals that overlap: the one that starts last covers, then the greater id.
-- An amount below zero is no amount: nothing is counted.
+- An amount below zero, or above what can be made since the reading before it, is no amount: nothing is counted.
 - Products, orders and start-up phases hold until their next usable reading, over gaps and bad readings alike.
 """
 
@@ -263,10 +263,20 @@ class Oracle:
         meter, reports = self.machine.meters[role], self.story.of(role)
         usable = [(r.at_ms, Fraction(r.value)) for r in reports if isinstance(r.value, float | int)]
         if meter.way == "increment":
-            return [(at, max(0, int(amount)), amount < 0) for at, amount in usable]
+            return self._amounts(usable)
         if meter.way == "pulse":
             return [(at, int(amount != 0), False) for at, amount in usable]
         return [(t1, *self._step(meter, t1 - t0, c0, c1)) for (t0, c0), (t1, c1) in pairwise(usable)]
+
+    def _amounts(self, usable: list[tuple[int, Fraction]]) -> list[tuple[int, int, bool]]:
+        found = []
+        before: int | None = None
+        for at, amount in usable:
+            limit = None if before is None else self.plausible(at - before)
+            bad = not 0 <= amount <= (2**40 if limit is None else limit)
+            found.append((at, 0 if bad else int(amount), bad))
+            before = at
+        return found
 
     def _step(self, meter: Meter, gap_ms: int, c0: Fraction, c1: Fraction) -> tuple[int, bool]:
         limit = self.plausible(gap_ms)
