@@ -67,6 +67,7 @@ async def lived(folder: Path, faults: Sequence[str], minutes: float) -> Day:
     async with simulator(folder / "plant.log", *arguments, "--site-config", str(config)) as plant:
         text = config.read_text().replace("kind: modbus\n", "kind: modbus\n    timeout: 150ms\n")
         text = text.replace("fast: 3s", f"fast: {POLL_MS}ms")
+        assert f"fast: {POLL_MS}ms" in text
         config.write_text(text.partition("board:")[0] + "board: { enabled: false }\n")
         checked = await asyncio.to_thread(load, config)
         stop, found = asyncio.Event(), {}
