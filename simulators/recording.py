@@ -96,7 +96,7 @@ class _Csv:
         self._is_text = np.array([tag.type == "text" for tag in tags])
         raw = self._draft.draft.open("wb")
         packed = gzip.GzipFile("", "wb", _PACK_LEVEL, raw, 0) if file.suffix == ".gz" else raw
-        self._raw, self._text = raw, io.TextIOWrapper(packed, "utf-8", newline="")  # type: ignore[type-var]
+        self._raw, self._text = raw, io.TextIOWrapper(packed, "utf-8", newline="")
         self._text.writelines(f"{line}\n" for line in (_HEAD, *(f"# tag {tag.line()}" for tag in tags)))
         self._text.write("time,tag,value\n")
 
