@@ -8,6 +8,7 @@ BENCHES = (
     "bench_modbus_faults",
     "bench_plant",
     "bench_month",
+    "bench_recording",
     "bench_fleet",
     "bench_sink",
     "bench_journal",
