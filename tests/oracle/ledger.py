@@ -4,6 +4,7 @@ Readings of the specification that leave a choice, decided here:
 - A stop starts where time becomes idle, fault, blocked or starved; after unknown time the last state that was heard
   of decides, and where there is none nothing starts. A stop is counted if it starts in planned time.
 - A counter's growth beyond what is plausible is not counted, and the reading is the new base.
+- Energy is rounded in fractions; `ties` counts edges where floats may round the other way.
 - A lost session ends proof of life even where the broker kept the session: from the last proof to the next.
 - Intervals that overlap: the one that starts last covers, then the greater id.
 - An amount below zero, or above what can be made since the reading before it, is no amount: nothing is counted.
@@ -51,6 +52,8 @@ class Oracle:
         }
         self.states = self._states()
         self.runs = self._runs()
+        self.labels = self._labels()
+        self.grown = {role: self._growth(role) for role in COUNTED if role in machine.meters}
 
     # what state the machine was in
 
@@ -127,9 +130,17 @@ class Oracle:
 
     # what was made
 
+    def _labels(self) -> list[tuple[int, Label]]:
+        """(from when, product and order) in order."""
+        edges = {
+            edge for kind in ("order", "product") for span in self.laid[kind] for edge in (span.from_ms, span.to_ms)
+        }
+        edges |= {report.at_ms for role in ("order", "product") for report in self.levels[role]}
+        return [(at, (self._name("product", at), self._name("order", at))) for at in (-FOREVER, *sorted(edges))]
+
     def label_at(self, moment: int) -> Label:
         """Product and order at a moment: a booked interval, else the last reading."""
-        return self._name("product", moment), self._name("order", moment)
+        return self.labels[bisect_right(self.labels, moment, key=lambda pair: pair[0]) - 1][1]
 
     def _name(self, kind: str, moment: int) -> str:
         span = self._covering(kind, moment)
@@ -237,10 +248,9 @@ class Oracle:
     def counts(self) -> dict[int, Counter[str]]:
         """Parts by the moment of the reading that shows them."""
         seen: dict[int, Counter[str]] = defaultdict(Counter)
-        for role in COUNTED:
-            if role in self.machine.meters:
-                for at, amount, _ in self.growth(role):
-                    seen[at][role] += amount
+        for role, grown in self.grown.items():
+            for at, amount, _ in grown:
+                seen[at][role] += amount
         given = {role for role in ("total", "good", "scrap") if role in self.machine.meters}
         for counts in seen.values():
             _third(counts, given)
@@ -258,7 +268,7 @@ class Oracle:
                     booked[report.at_ms][role] += int(report.value)
         return booked
 
-    def growth(self, role: str) -> list[tuple[int, int, bool]]:
+    def _growth(self, role: str) -> list[tuple[int, int, bool]]:
         """(when, parts, whether they cannot be) of each reading that counts."""
         meter, reports = self.machine.meters[role], self.story.of(role)
         usable = [(r.at_ms, Fraction(r.value)) for r in reports if isinstance(r.value, float | int)]
@@ -307,8 +317,10 @@ class Oracle:
             return
         cumulated = register(self.machine.meters["energy"], self.story.of("energy"))
         for piece in pieces:
-            amount = cumulated(piece.to_ms) - cumulated(piece.from_ms)
+            (before, unsure_before), (after, unsure_after) = cumulated(piece.from_ms), cumulated(piece.to_ms)
+            amount = after - before
             row = self._row(found, piece.from_ms)
+            row["ties"] += unsure_before + unsure_after
             kind = piece.kind if self.is_timed or piece.kind in OUTSIDE else "unplanned"
             row[f"energy_{kind}"] += amount
             row["energy"] += amount
@@ -321,10 +333,9 @@ class Oracle:
                 if from_ms <= report.at_ms < to_ms:
                     self._row(found, report.at_ms)["facts"] += 1
                     self._row(found, report.at_ms)["facts_bad"] += report.value is None
-            if role in COUNTED and role in self.machine.meters:
-                for at, _, bad in self.growth(role):
-                    if from_ms <= at < to_ms:
-                        self._row(found, at)["facts_bad"] += bad
+            for at, _, bad in self.grown.get(role, []):
+                if from_ms <= at < to_ms:
+                    self._row(found, at)["facts_bad"] += bad
 
 
 def minutes(machine: Machine, story: Story, from_ms: int, to_ms: int, horizon_ms: int) -> Minutes:

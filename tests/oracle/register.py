@@ -7,9 +7,11 @@ from itertools import pairwise
 
 from tests.oracle.machine import Meter, Report
 
+TIE = Fraction(1, 1000)
 
-def register(meter: Meter, reports: list[Report]) -> Callable[[int], int]:
-    """A function that tells the whole mWh up to a moment."""
+
+def register(meter: Meter, reports: list[Report]) -> Callable[[int], tuple[int, bool]]:
+    """A function that tells the whole mWh up to a moment, and whether floats may round it the other way."""
     usable = [(r.at_ms, Fraction(r.value) * meter.per_unit) for r in reports if isinstance(r.value, float | int)]
     modulus = meter.modulus * meter.per_unit
     times = [at for at, _ in usable]
@@ -18,15 +20,16 @@ def register(meter: Meter, reports: list[Report]) -> Callable[[int], int]:
         base, end = _climb(v0, v1, modulus)
         joints.append(joints[-1] + round(end) - round(base))
 
-    def cumulated(at: int) -> int:
+    def cumulated(at: int) -> tuple[int, bool]:
         index = bisect_right(times, at) - 1
         if index < 0:
-            return 0
+            return 0, False
         if index == len(usable) - 1:
-            return joints[-1]
+            return joints[-1], False
         (t0, v0), (t1, v1) = usable[index], usable[index + 1]
         base, end = _climb(v0, v1, modulus)
-        return joints[index] + round(base + (end - base) * Fraction(at - t0, t1 - t0)) - round(base)
+        exact = base + (end - base) * Fraction(at - t0, t1 - t0)
+        return joints[index] + round(exact) - round(base), abs(exact % 1 - Fraction(1, 2)) < TIE
 
     return cumulated
 
