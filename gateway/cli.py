@@ -244,16 +244,21 @@ def demo(
         typer.Option("--for", help="Stop after this time (60s, 5min) and compare with the plant's own truth"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON")] = False,
+    scenario: Annotated[str, typer.Option(help="Another plant: a shipped scenario's name, or a file")] = "demo",
+    speed: Annotated[float, typer.Option(min=1, max=3600, help="Plant and gateway live so many times as fast")] = 1.0,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="The plant's time at the beginning: 2026-03-02T06:00")
+    ] = None,
     hide_parts: Annotated[
         float,
         typer.Option(help="Let the plant hide this share of its parts, to see the comparison notice", hidden=True),
     ] = 0.0,
 ) -> None:
     """Run the simulated plant, its MQTT broker, the gateway and the board together, with a live table."""
-    from gateway.demo import run_demo
+    from gateway.demo import Stage, run_demo
 
-    limit_s = _seconds(seconds, "--for") if seconds else None
-    sys.exit(with_signals(lambda stop: run_demo(stop, limit_s, as_json=as_json, hide_parts=hide_parts)))
+    limit_s, stage = _seconds(seconds, "--for") if seconds else None, Stage(scenario, speed, begin, hide_parts)
+    sys.exit(with_signals(lambda stop: run_demo(stop, limit_s, stage, as_json=as_json)))
 
 
 app.command()(recordings.replay)

@@ -15,7 +15,7 @@ from simulators.console import answer, commands, stopped
 from simulators.endpoints import Tcp
 from simulators.export import save_csv, save_parquet
 from simulators.ledger import Ledger
-from simulators.resolution import energy_steps
+from simulators.resolution import energy_accuracies, energy_steps
 from simulators.running import Running, RunOptions, running, until
 from simulators.scenario import load_scenario
 from simulators.scenario_file import shipped
@@ -159,4 +159,5 @@ async def _announce(plant: Running, wish: Wish) -> None:
         faces=plant.faces.listens,
         api=plant.api,
         energy_step_kwh=energy_steps(plant.scenario, wish.folder),
+        energy_accuracy=energy_accuracies(plant.scenario),
     )

@@ -46,7 +46,7 @@ class MqttFace(Section):
     """A publisher of machines and meters under `<prefix>/<name>/…`.
 
     style  json: one message for what belongs together, with its time; plain: one value per topic; line: line protocol
-    every  how often meters report
+    every  how often meters report, in whole seconds
     """
 
     kind: Literal["mqtt"]

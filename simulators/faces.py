@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 from simulators.broker import Broker, accepts, running_broker
@@ -25,6 +26,7 @@ from simulators.wire_faults import modbus_proxy, network_proxy, restarting
 Work = Callable[[], Coroutine[None, None, None]]
 Go = Callable[[Work, str], None]
 """Starts a task of a name."""
+REPORTS_PER_S = 10
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -48,6 +50,7 @@ class Stage:
 
     folder      of the scenario: its own profiles are beside it
     own_broker  where the broker of our own keeps its data; None: never start one
+    speed       of the plant's time
     """
 
     scenario: Scenario
@@ -55,6 +58,7 @@ class Stage:
     board: FaultBoard
     folder: Path
     own_broker: Path | None
+    speed: float = 1.0
 
 
 @asynccontextmanager
@@ -73,7 +77,7 @@ async def faces_up(stage: Stage) -> AsyncIterator[Faces]:
                 up.listens[face.name] = await _listen(stack, stage, face, up.modbus[face.name])
                 continue
             reached, own = await _reach(stack, stage, face, up)
-            publisher = Publisher(stage.live, _publication(face), reached, stage.board)
+            publisher = Publisher(stage.live, _publication(face, stage.speed), reached, stage.board)
             up.publishers.append(publisher)
             work.append((publisher.run, f"face[{face.name}]"))
             if own and stage.scenario.faults:
@@ -170,7 +174,9 @@ async def _reach(stack: AsyncExitStack, stage: Stage, face: MqttFace, up: Faces)
     return Tcp("127.0.0.1", await stack.enter_async_context(proxy)), own
 
 
-def _publication(face: MqttFace) -> Publication:
+def _publication(face: MqttFace, speed: float) -> Publication:
+    """Meters of a fast plant report at most ten times in a second of real time."""
+    every_s = max(round(face.every), ceil(speed / REPORTS_PER_S))
     return Publication(
-        face.name, STYLES[face.style], face.prefix, tuple(face.machines), tuple(face.meters), round(1000 * face.every)
+        face.name, STYLES[face.style], face.prefix, tuple(face.machines), tuple(face.meters), 1000 * every_s
     )

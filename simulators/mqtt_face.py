@@ -21,7 +21,7 @@ from simulators.payloads import Fields, Message, Style
 log = logging.getLogger("simulators.mqtt")
 
 UNSENT_LIMIT: Final = 100_000
-IN_FLIGHT: Final = 10
+IN_FLIGHT: Final = 40
 RETRY_S: Final = 0.3
 TIMEOUT_S: Final = 3.0
 
@@ -74,6 +74,8 @@ class MqttFace:
                 if self.connected.is_set():
                     log.warning("%s: broker lost: %s", self.says.name, lost.exceptions[0])
                 self.connected.clear()
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError  # it came together with the loss, and a task group tells of one only
             await asyncio.sleep(RETRY_S)
 
     async def flush(self, timeout_s: float) -> int:
@@ -89,10 +91,15 @@ class MqttFace:
     async def _publish_while_connected(self) -> None:
         async with (
             Client(
-                self.broker.host, self.broker.port, identifier=f"plant-{self.says.name}", timeout=TIMEOUT_S
+                self.broker.host,
+                self.broker.port,
+                identifier=f"plant-{self.says.name}",
+                timeout=TIMEOUT_S,
+                max_inflight_messages=IN_FLIGHT,
             ) as client,
             asyncio.TaskGroup() as tasks,
         ):
+            client.pending_calls_threshold = IN_FLIGHT  # where it begins to warn
             tasks.create_task(_until_lost(client), name=f"link[{self.says.name}]")
             self.connected.set()
             while True:

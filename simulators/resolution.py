@@ -39,3 +39,9 @@ def _step_kwh(point: Point) -> float:
     shown = 2 * ENERGY_START_WH / 1000 / unit / point.scale
     step: float = 2.0 ** (floor(log2(shown)) - _MANTISSA[point.type])
     return step * point.scale * unit
+
+
+def energy_accuracies(scenario: Scenario) -> dict[str, float]:
+    """How far the meter of each machine may be off, as a share: that of the meter that it is alone with."""
+    alone = [meter for meter in scenario.meters.values() if len(meter.of) == 1 and meter.carrier == "electricity"]
+    return {meter.of[0]: meter.accuracy for meter in alone if meter.of[0] in scenario.machines}

@@ -79,7 +79,7 @@ async def running(scenario: Scenario, options: RunOptions) -> AsyncIterator[Runn
         ledger.fault(fault.kind, fault.on, fault.from_ms, fault.to_ms, fault.effect)
 
     board = FaultBoard(scenario.faults, scenario.targets, scenario.seed, plant.now_ms, book)
-    stage = Stage(scenario, live, board, options.folder, options.own_broker)
+    stage = Stage(scenario, live, board, options.folder, options.own_broker, options.speed)
     async with workers() as go, faces_up(stage) as faces, serve_truth(live, options.api) as api:
         go(live.run, "plant")
         yield Running(scenario, live, faces, clock, api)

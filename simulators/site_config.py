@@ -13,7 +13,7 @@ from simulators.profiles import load_profile, profile_folders
 from simulators.resolution import ENERGY_POINTS
 from simulators.scenario import Scenario
 
-_POLLS_PER_S: Final = 10
+_POLLS_PER_S: Final = 4
 _STATES: Final = {
     "tag": "state", "producing": ["EXECUTE"], "setup": ["SETUP"], "fault": ["ABORTED"], "idle": ["IDLE", "STOPPED"],
     "starved": ["SUSPENDED"], "blocked": ["HELD"],
@@ -47,7 +47,7 @@ def site_config(
         listens: where each Modbus face is; one that is not named is where the scenario says.
         folder: of the scenario: its own profiles are beside it.
         board: where Lineside's board shall listen.
-        speed: of the plant's time: polls are no closer than 100 ms of real time.
+        speed: of the plant's time: polls are no closer than 250 ms of real time.
 
     Raises:
         ValueError: no face speaks anything that Lineside reads.

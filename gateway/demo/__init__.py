@@ -1,5 +1,5 @@
 """`lineside demo`: the simulated plant, its broker, the gateway and the board in one command."""
 
-from gateway.demo.run import run_demo
+from gateway.demo.run import Stage, run_demo
 
-__all__ = ["run_demo"]
+__all__ = ["Stage", "run_demo"]

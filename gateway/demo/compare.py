@@ -37,10 +37,12 @@ class Limits:
 
     poll_s           time between two reads of its state; 0 where it reports each change with its time
     energy_step_kwh  resolution of its energy register
+    energy_share     how far its energy meter may be off, beside what Lineside may be
     """
 
     poll_s: float
     energy_step_kwh: float
+    energy_share: float = 0.0
 
 
 def compare(asset: str, truth: Mapping[str, Any], measured: Mapping[str, Any], limits: Limits) -> list[Line]:
@@ -52,7 +54,7 @@ def compare(asset: str, truth: Mapping[str, Any], measured: Mapping[str, Any], l
     these imply.
     """
     time_s = truth["state_changes"] * (limits.poll_s or _EVENT_S)
-    energy = ENERGY_SHARE * truth["energy_kwh"] + 2 * limits.energy_step_kwh
+    energy = (ENERGY_SHARE + limits.energy_share) * truth["energy_kwh"] + 2 * limits.energy_step_kwh
     share = energy / truth["energy_kwh"] if truth["energy_kwh"] else 0.0
     tolerances = {
         "total": 0.0,

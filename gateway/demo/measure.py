@@ -1,8 +1,10 @@
 """One asset's numbers twice: from the plant's ledger, and from Lineside."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.app import Gateway
+from gateway.clock import ScaledClock
 from gateway.demo.compare import Limits, Line, compare
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.between import Between
@@ -11,20 +13,46 @@ from simulators.truth import truth
 
 _US = 1e6
 _MWH_PER_KWH = 1e6
+_ON_ITS_WAY_S = 0.25
+_FROM_THE_START = frozenset({"state", "total", "good", "scrap", "rework", "energy"})
+"""Roles that say something before the machines begin; a product and an order come with the work."""
+_OF_ENERGY = frozenset({"energy_kwh", "sec_kwh_per_part", "co2e_kg"})
 
 
-async def compare_asset(gateway: Gateway, ledger: Ledger, model: AssetModel, energy_step_kwh: float) -> list[Line]:
+@dataclass(frozen=True, slots=True)
+class EnergyMeter:
+    """How an asset's energy is measured: the step of its register, and how far the meter may be off."""
+
+    step_kwh: float = 0.0
+    accuracy: float = 0.0
+
+
+async def compare_asset(gateway: Gateway, ledger: Ledger, model: AssetModel, meter: EnergyMeter) -> list[Line]:
     """Truth against measured from the asset's first fact (of the role that came last) to its last."""
     spans = await gateway.engine.spans(model.name)
-    from_ms = max(first for first, _ in spans.values())
+    from_ms = max(first for role, (first, _) in spans.items() if role in _FROM_THE_START)
     to_ms = max(last for _, last in spans.values())
     found = await gateway.engine.between(model.name, from_ms, to_ms)
     factor = gateway.config.factors.grid(model.calendar.business_date(from_ms))
-    ideal_s = (model.ideal_cycle_us or 0) / _US
+    ideal_s = None if "product" in model.bindings else (model.ideal_cycle_us or 0) / _US
     known = truth(ledger, model.name, from_ms, to_ms, ideal_s, factor.kg_per_kwh if factor else 0.0)
-    state = model.bindings["state"].hold
-    limits = Limits(state.period_ms / 1000 if state.polled else 0.0, energy_step_kwh)
-    return compare(model.name, known, _measured(found), limits)
+    if "rework" not in model.bindings:
+        known["scrap"] += known["rework"]  # whoever does not tell them apart counts both
+    late_s = _late_s(gateway, model)
+    most_w = max(ledger.machines[model.name].power.rate)
+    unseen_kwh = 0.0 if model.bindings["state"].hold.polled else late_s * most_w / 3.6e6
+    limits = Limits(late_s, meter.step_kwh + unseen_kwh, meter.accuracy)
+    lines = compare(model.name, known, _measured(found), limits)
+    return [line for line in lines if "energy" in model.bindings or line.what not in _OF_ENERGY]
+
+
+def _late_s(gateway: Gateway, model: AssetModel) -> float:
+    """How late a change may be seen: a poll, the way of a message that has no time of its own, or not at all."""
+    state = model.bindings["state"]
+    if state.hold.polled:
+        return state.hold.period_ms / 1000
+    speed = gateway.clock.speed if isinstance(gateway.clock, ScaledClock) else 1.0
+    return 0.0 if gateway.journal.tags[state.tag].source_time else _ON_ITS_WAY_S * speed
 
 
 def _measured(found: Between) -> dict[str, Any]:

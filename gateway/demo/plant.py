@@ -1,11 +1,13 @@
 """The demo's other processes: the broker and the simulated plant, spoken to in JSON lines."""
 
 import asyncio
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,19 @@ async def _answer(process: asyncio.subprocess.Process, log: Path, what: str) -> 
         raise DemoError(f"the simulator ended: {said.splitlines()[-1] if said else 'without a word'}")
     answer: dict[str, Any] = orjson.loads(line)
     return answer
+
+
+def scenario_file(name: str) -> Path:
+    """The file of a shipped scenario, or the one that is named. DemoError: there is none."""
+    for path in (Path(name), Path(str(files("configs"))) / "scenarios" / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    raise DemoError(f"no scenario {name!r}: `lineside simulate` lists the shipped ones")
+
+
+def addresses_in(file: Path) -> tuple[str, ...]:
+    """The loopback addresses with a port that a file names."""
+    return tuple(dict.fromkeys(re.findall(r"127\.0\.0\.1:\d+", file.read_text(encoding="utf-8"))))
 
 
 def free_addresses(fixed: tuple[str, ...]) -> dict[str, str]:

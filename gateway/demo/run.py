@@ -13,10 +13,19 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.app import Gateway, run
+from gateway.clock import ScaledClock, SystemClock
 from gateway.config import Config, load, models
 from gateway.demo.compare import Line, comparison_table, for_scripts
-from gateway.demo.measure import compare_asset
-from gateway.demo.plant import DemoError, Simulator, free_addresses, localized, simulator
+from gateway.demo.measure import EnergyMeter, compare_asset
+from gateway.demo.plant import (
+    DemoError,
+    Simulator,
+    addresses_in,
+    free_addresses,
+    localized,
+    scenario_file,
+    simulator,
+)
 from gateway.demo.table import live_table
 from simulators.ledger import Ledger
 
@@ -24,10 +33,34 @@ _PRESS_01, _PRESS_02, _MQTT, _BOARD = "127.0.0.1:15021", "127.0.0.1:15022", "127
 _FIRST_FACTS_S = 4.0
 _LAST_READS_S = 2.0
 _TABLE_EVERY_S = 1.0
+_REAL = SystemClock()
+"""People and networks live in real time, whatever the plant's is."""
 
 
-async def run_demo(stop: asyncio.Event, limit_s: float | None, *, as_json: bool, hide_parts: float) -> int:
-    """Runs until `stop` is set or for `limit_s` seconds; then compares with the plant's ledger.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Which plant is shown, and in which time.
+
+    scenario    `demo` has the config that is shipped with it; for every other one the plant writes a config
+    speed       of the plant's time, which the gateway shares
+    begin       the plant's time at the beginning
+    hide_parts  share of its parts that the plant keeps quiet about
+    """
+
+    scenario: str = "demo"
+    speed: float = 1.0
+    begin: str | None = None
+    hide_parts: float = 0.0
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """For the plant's command line."""
+        begin = ("--from", self.begin) if self.begin else ()
+        return ("--driven", "--wait", "--hide-parts", str(self.hide_parts), "--speed", f"{self.speed:g}", *begin)
+
+
+async def run_demo(stop: asyncio.Event, limit_s: float | None, stage: Stage, *, as_json: bool) -> int:
+    """Runs until `stop` is set or for `limit_s` seconds of real time; then compares with the plant's ledger.
 
     Returns the exit code: 0, or 1 where a tolerance is exceeded. DemoError: the demo cannot run.
     """
@@ -36,8 +69,13 @@ async def run_demo(stop: asyncio.Event, limit_s: float | None, *, as_json: bool,
         logging.getLogger("lineside").setLevel(logging.WARNING)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lineside-demo-")))
-        demo = await _prepare(stack, folder, console, limit_s, hide_parts)
-        await run(demo.config, stop, lambda gateway: demo.watch(gateway, stop))
+        prepare = _shipped if stage.scenario == "demo" else _any
+        config, plant, board = await prepare(stack, folder, stage)
+        console.print(f"board: {board}   (Ctrl-C ends the demo)", markup=False)
+        demo = _Demo(config, plant, folder / "ledger.json", board, console, limit_s)
+        own_time = stage.speed != 1 or stage.begin is not None
+        clock = ScaledClock.parse(plant.ready["clock"]) if own_time else SystemClock()
+        await run(config, stop, lambda gateway: demo.watch(gateway, stop), clock)
     return 0 if limit_s is None else _report(demo.lines, console, as_json=as_json)
 
 
@@ -56,41 +94,43 @@ class _Demo:
     async def watch(self, gateway: Gateway, stop: asyncio.Event) -> None:
         """Shows the live table; at the end of the time freezes the plant, reads everything once more, compares."""
         await self._start_plant(gateway)
-        deadline = None if self.limit_s is None else gateway.clock.monotonic() + self.limit_s
+        deadline = None if self.limit_s is None else _REAL.monotonic() + self.limit_s
         with Live(console=self.console, auto_refresh=False, transient=False) as live:
-            while deadline is None or gateway.clock.monotonic() < deadline:
+            while deadline is None or _REAL.monotonic() < deadline:
                 live.update(live_table(await gateway.snapshot(), self.board), refresh=True)
-                left = _TABLE_EVERY_S if deadline is None else min(_TABLE_EVERY_S, deadline - gateway.clock.monotonic())
-                await gateway.clock.sleep(max(0.0, left))
+                left = _TABLE_EVERY_S if deadline is None else min(_TABLE_EVERY_S, deadline - _REAL.monotonic())
+                await _REAL.sleep(left)
         self.lines = await self._compare(gateway)
         stop.set()
 
     async def _start_plant(self, gateway: Gateway) -> None:
         """The machines stand idle until every source is read, so that each role's first fact is before the start."""
-        deadline = gateway.clock.monotonic() + _FIRST_FACTS_S
-        while gateway.clock.monotonic() < deadline and not all(source.readings for source in gateway.health.sources):
-            await gateway.clock.sleep(0.05)
+        deadline = _REAL.monotonic() + _FIRST_FACTS_S
+        while _REAL.monotonic() < deadline and not all(source.readings for source in gateway.health.sources):
+            await _REAL.sleep(0.05)
         await self.plant.ask("start")
 
     async def _compare(self, gateway: Gateway) -> list[Line]:
         answer = await self.plant.ask("freeze")
         if answer["unsent"]:
             raise DemoError(f"the broker did not take {answer['unsent']} messages of the plant")
-        await gateway.clock.sleep(_LAST_READS_S)
+        await _REAL.sleep(_LAST_READS_S)
         await gateway.stop_sources()
         await gateway.caught_up("kpi")
         ledger = await asyncio.to_thread(Ledger.load, self.ledger)
         lines = []
         for model in models(self.config.root, gateway.journal.tags).values():
-            step = self.plant.ready["energy_step_kwh"].get(model.name, 0.0)
-            lines += await compare_asset(gateway, ledger, model, step)
+            if model.name in ledger.machines and {"state", "total", "good"} <= model.bindings.keys():
+                lines += await compare_asset(gateway, ledger, model, self._energy(model.name))
         return lines
 
+    def _energy(self, asset: str) -> EnergyMeter:
+        step = self.plant.ready["energy_step_kwh"].get(asset, 0.0)
+        return EnergyMeter(step, self.plant.ready["energy_accuracy"].get(asset, 0.0))
 
-async def _prepare(
-    stack: AsyncExitStack, folder: Path, console: Console, limit_s: float | None, hide_parts: float
-) -> _Demo:
-    """Starts broker and plant on the config's addresses, or on free ones where these are in use."""
+
+async def _shipped(stack: AsyncExitStack, folder: Path, stage: Stage) -> tuple[Config, Simulator, str]:
+    """Starts broker and plant on the shipped config's addresses, or on free ones where these are in use."""
     shipped, site, scenario = Path(str(files("configs"))), folder / "site.yaml", folder / "plant.yaml"
     used = await asyncio.to_thread(free_addresses, (_PRESS_01, _PRESS_02, _MQTT, _BOARD))
     await asyncio.to_thread(localized, shipped / "demo.yaml", site, used)
@@ -99,12 +139,20 @@ async def _prepare(
     await stack.enter_async_context(
         simulator(folder / "broker.log", "broker", "--dir", str(folder / "broker"), "--port", port)
     )
-    ledger = folder / "ledger.json"
-    options = ("--driven", "--wait", "--no-broker", "--hide-parts", str(hide_parts), "--ledger", str(ledger))
+    options = (*stage.options, "--no-broker", "--ledger", str(folder / "ledger.json"))
     plant = await stack.enter_async_context(simulator(folder / "plant.log", "run", str(scenario), *options))
-    board = f"http://{used[_BOARD]}/"
-    console.print(f"board: {board}   (Ctrl-C ends the demo)", markup=False)
-    return _Demo(await asyncio.to_thread(load, site), plant, ledger, board, console, limit_s)
+    return await asyncio.to_thread(load, site), plant, f"http://{used[_BOARD]}/"
+
+
+async def _any(stack: AsyncExitStack, folder: Path, stage: Stage) -> tuple[Config, Simulator, str]:
+    """Starts a plant on its scenario's addresses, or on free ones, and takes the config that it writes."""
+    file, site, scenario = scenario_file(stage.scenario), folder / "site.yaml", folder / "plant.yaml"
+    used = await asyncio.to_thread(free_addresses, (*addresses_in(file), _BOARD))
+    await asyncio.to_thread(localized, file, scenario, used)
+    options = (*stage.options, "--site-config", str(site), "--ledger", str(folder / "ledger.json"))
+    plant = await stack.enter_async_context(simulator(folder / "plant.log", "run", str(scenario), *options))
+    await asyncio.to_thread(localized, site, site, {_BOARD: used[_BOARD]})
+    return await asyncio.to_thread(load, site), plant, f"http://{used[_BOARD]}/"
 
 
 def _report(lines: list[Line], console: Console, *, as_json: bool) -> int:

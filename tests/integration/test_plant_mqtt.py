@@ -63,9 +63,10 @@ class Ear:
 
 
 @asynccontextmanager
-async def ear_on(port: int) -> AsyncIterator[Ear]:
+async def ear_on(port: int, *, comes_back: bool = False) -> AsyncIterator[Ear]:
+    """A subscriber; one that comes back hears what was said while it was away."""
     ear = Ear()
-    async with Client(HOST, port, identifier="ear") as client:
+    async with Client(HOST, port, identifier="ear", clean_session=not comes_back) as client:
         await client.subscribe("demo/#", qos=1)
         task = asyncio.create_task(ear.listen(client))
         try:
@@ -145,14 +146,14 @@ async def test_nothing_is_skipped_while_the_broker_is_away(live: Live, hand: Han
     port = free_port()
     async with face_on(live, "weld-03", port) as face:
         live.start()
-        async with mqtt_broker(tmp_path, port):
+        async with mqtt_broker(tmp_path, port), ear_on(port, comes_back=True):
             hand.now_ms += 3_000
             live.look()
             assert await face.flush(10) == 0
         published = len(live.plant.ledger.machines["weld-03"].part_ms)
         hand.now_ms += 10_000
         live.look()
-        async with mqtt_broker(tmp_path, port), ear_on(port) as ear:
+        async with mqtt_broker(tmp_path, port), ear_on(port, comes_back=True) as ear:
             missed = expected_counts(live, "weld-03")[published + 1 :]
             assert len(missed) > 5
             await ear.until("demo/weld-03/counts", len(missed))
