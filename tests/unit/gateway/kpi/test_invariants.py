@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.kpi.buckets import quantities
-from gateway.kpi.catalogue import Result, combine, evaluate
+from gateway.kpi.catalogue import CATALOGUE, Result, combine, evaluate
 from gateway.kpi.facts import Series, merge_all
 from tests.oracle import world
 from tests.oracle.anything import SPAN_MS, T0, Life, lives
@@ -172,7 +172,7 @@ def test_a_group_of_parallel_machines_is_the_ratio_of_sums_and_lies_between_its_
 
 @few
 @given(lives())
-def test_shares_of_time_lie_between_0_and_1(life: Life) -> None:
+def test_shares_and_scores_lie_between_0_and_1(life: Life) -> None:
     found = values(evaluate(sums(life)))
     shares = (
         "availability",
@@ -185,5 +185,6 @@ def test_shares_of_time_lie_between_0_and_1(life: Life) -> None:
         "coverage",
         "inherent_availability",
         "corrective_ratio",
+        *(kpi.id for kpi in CATALOGUE if kpi.code.startswith("D")),
     )
     assert {kpi: found[kpi] for kpi in shares if not 0 <= found.get(kpi, 0) <= 1} == {}
