@@ -67,6 +67,8 @@ class Binding:
     min_cycle_us  parts follow each other no faster than this; 0: twice the ideal speed is the limit
     most_w        an energy register grows no faster than this power allows; 0: by any amount
     moves_ms      of a counter that makes the state: 1 while two growths are no further apart than this, else 0
+    low, high     values of the tag outside of this are not accurate
+    flat_ms       a value that stands still for longer is not clean; 0: it may
     """
 
     role: str
@@ -80,6 +82,9 @@ class Binding:
     min_cycle_us: int = 0
     moves_ms: int = 0
     most_w: int = 0
+    low: float = -math.inf
+    high: float = math.inf
+    flat_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,11 @@ def _content(model: AssetModel) -> dict[str, object]:
     }
 
 
+def checks_of(binding: Binding) -> list[float | None]:
+    """Range and flat line in JSON's types; ends that are open are null."""
+    return [*(None if math.isinf(end) else end for end in (binding.low, binding.high)), binding.flat_ms]
+
+
 def rule_fields(rule: StateRule) -> dict[str, object]:
     """A rule in JSON's types; ends that are open are null."""
     low, high = (None if math.isinf(end) else end for end in (rule.low, rule.high))
@@ -195,6 +205,7 @@ def _binding(binding: Binding) -> dict[str, object]:
         "min_cycle_us": binding.min_cycle_us,
         "moves_ms": binding.moves_ms,
         "most_w": binding.most_w,
+        "checks": checks_of(binding),
     }
 
 

@@ -44,7 +44,7 @@ def derive(
     near = {role: slice_with_neighbours(series, *wide) for role, series in facts.items()}
     present = {tag: slice_with_neighbours(series, *wide) for tag, series in sessions.items()}
     found = segments(model, near, intervals, present, *span, horizon_ms)
-    return Derived(found, buckets(model, found, near, intervals, *span, texts))
+    return Derived(found, buckets(model, found, near, intervals, *span, texts, present, horizon_ms))
 
 
 @dataclass(slots=True)

@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.kpi.asset import STOPS, AssetModel, Binding, TimeClass, fact_roles, is_timed
-from gateway.kpi.cells import MINUTE_MS, Cells, summed
-from gateway.kpi.counters import Anomaly, Increments, energy_increments
+from gateway.kpi.asset import STOPS, AssetModel, TimeClass, fact_roles, is_timed
+from gateway.kpi.cells import MINUTE_MS, Cells, summed, within
+from gateway.kpi.counters import Anomaly, Increments
 from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
-from gateway.kpi.parts import Counted, parts
-from gateway.kpi.scores import data_quality
+from gateway.kpi.parts import Counted, grown, parts
+from gateway.kpi.scores import Service, data_quality, scores
 from gateway.kpi.segments import Segments
 from gateway.kpi.slices import Slice, slices
 
@@ -23,7 +23,6 @@ __all__ = ["MINUTE_MS", "Buckets", "buckets", "quantities"]
 _STOPPED: Final = np.array([*STOPS, TimeClass.MINOR_STOP], np.int8)
 _KINDS: Final = (*(one.label for one in TimeClass), "unplanned")
 _UNPLANNED: Final = len(TimeClass)
-_NO_METER: Final = Binding("energy", -1)
 _IN_PLANNED: Final = ("producing", "setup", "idle", "fault", "blocked", "starved", "minor_stop", "unknown")
 _OUTSIDE: Final = ("planned_stop", "maintenance", "unplanned")
 quantities: Final[tuple[str, ...]] = (
@@ -73,6 +72,8 @@ def buckets(
     from_ms: int,
     to_ms: int,
     texts: Mapping[float, str] = MappingProxyType({}),
+    sessions: Mapping[int, Series] = MappingProxyType({}),
+    horizon_ms: int | None = None,
 ) -> Buckets:
     """All minutes of a range at once; minutes that the range covers in part hold that part only.
 
@@ -87,22 +88,21 @@ def buckets(
         intervals: what people said of stretches of time, at least all that touches the range.
         from_ms, to_ms: the range, UTC ms, [from, to).
         texts: what codes of texts stand for: the names of products and orders.
+        sessions, horizon_ms: as of `segments(...)`; no horizon: time has passed up to the end of the range.
     """
     cells = Cells(asset, facts, intervals, from_ms, to_ms, texts)
     if not len(cells):
         return Buckets(cells.minute, np.zeros((len(quantities), len(cells.minute)), np.int64))
     calendar = _Plan.of(asset, from_ms, to_ms)
-    found = parts(asset, facts, cells) | data_quality(asset, segs, facts, cells)
-    meter = _meter(asset, facts)
-    found |= _times_and_energy(asset, segs, meter, calendar, cells) | _starts(segs, calendar, cells)
-    _add_facts(asset, facts, meter, cells, found)
+    counted = grown(asset, facts)
+    found = parts(asset, counted, facts, cells)
+    found |= _times_and_energy(asset, segs, counted.get("energy"), calendar, cells) | _starts(segs, calendar, cells)
+    _add_facts(asset, facts, counted.get("energy"), cells, found)
+    horizon_ms = to_ms if horizon_ms is None else horizon_ms
+    service = Service(asset, cells, calendar.planned, min(to_ms, horizon_ms))
+    found |= data_quality(scores(asset, facts, sessions, counted, service, cells, horizon_ms), cells)
     values = np.array([found.get(name, cells.zeros) for name in quantities], np.int64)
     return Buckets(cells.minute, cells.by_minute(values), slices(cells, values))
-
-
-def _meter(asset: AssetModel, facts: Mapping[str, Series]) -> Increments:
-    register = facts.get("energy", Series.empty()) if "energy" in asset.bindings else Series.empty()
-    return energy_increments(register, asset.bindings.get("energy", _NO_METER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +120,13 @@ class _Plan:
 
     def kinds(self, time_class: NDArray[np.int8], at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """int64[n]: what time of a class counts as, an index into `_KINDS`."""
-        found = np.where(_within(self.planned, at_ms), time_class.astype(np.int64), _UNPLANNED)
-        return np.where(_within(self.maintenance, at_ms), int(TimeClass.MAINTENANCE), found)
+        found = np.where(within(self.planned, at_ms), time_class.astype(np.int64), _UNPLANNED)
+        return np.where(within(self.maintenance, at_ms), int(TimeClass.MAINTENANCE), found)
 
 
-def _within(spans: NDArray[np.int64], at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = np.searchsorted(spans, at_ms, "right") % 2 == 1
-    return inside
-
-
-def _times_and_energy(asset: AssetModel, segs: Segments, meter: Increments, plan: _Plan, cells: Cells) -> Counted:
+def _times_and_energy(
+    asset: AssetModel, segs: Segments, meter: Increments | None, plan: _Plan, cells: Cells
+) -> Counted:
     """Time and energy of each class, cut at every edge of cell, segment and plan."""
     ends = segs.end_ms[-1:]
     every = np.concatenate([cells.edges, segs.start_ms, ends, plan.planned, plan.maintenance])
@@ -151,7 +148,7 @@ def _times_and_energy(asset: AssetModel, segs: Segments, meter: Increments, plan
         found["planned"] = sum((found[f"time_{name}"] for name in _IN_PLANNED), cells.zeros)
         has_order = np.array([name != "" for name in cells.orders])[cells.order]
         found["time_order"] = np.where(has_order, found["planned"], 0)
-    if "energy" in asset.bindings:
+    if meter is not None:
         energy = table(np.diff(meter.at(edges)))
         found |= {f"energy_{name}": row for name, row in zip(_KINDS, energy, strict=True)}
         found["energy"] = energy.sum(axis=0)
@@ -173,13 +170,16 @@ def _starts(segs: Segments, plan: _Plan, cells: Cells) -> Counted:
     }
 
 
-def _add_facts(asset: AssetModel, facts: Mapping[str, Series], meter: Increments, cells: Cells, found: Counted) -> None:
+def _add_facts(
+    asset: AssetModel, facts: Mapping[str, Series], meter: Increments | None, cells: Cells, found: Counted
+) -> None:
     """Counts the facts, those that were not usable, and what was strange about the energy register."""
     found["facts"] = cells.zeros
     for role in fact_roles(asset):
         if role in facts:
             found["facts"] = found["facts"] + cells.sum(facts[role].time_ms)
             found["facts_bad"] = found["facts_bad"] + cells.sum(facts[role].time_ms[~facts[role].usable])
-    found["facts_bad"] = found["facts_bad"] + cells.sum(meter.time_ms[meter.rejected])
-    strange = cells.sum(meter.time_ms[meter.anomaly != Anomaly.NONE])
-    found["counter_anomalies"] = found["counter_anomalies"] + strange
+    if meter is not None:
+        found["facts_bad"] = found["facts_bad"] + cells.sum(meter.time_ms[meter.rejected])
+        strange = cells.sum(meter.time_ms[meter.anomaly != Anomaly.NONE])
+        found["counter_anomalies"] = found["counter_anomalies"] + strange

@@ -127,6 +127,12 @@ def summed(rows: NDArray[np.int64], weights: NDArray[np.int64] | None, length: i
     return np.rint(np.bincount(rows, weights, length)).astype(np.int64)
 
 
+def within(spans: NDArray[np.int64], at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[n]: whether moments lie in spans. spans: int64[2k], start and end of each, in order."""
+    inside: NDArray[np.bool_] = np.searchsorted(spans, at_ms, "right") % 2 == 1
+    return inside
+
+
 def _name(value: float, is_text: bool, texts: Mapping[float, str]) -> str:
     if is_text:
         return texts.get(value, f"#{int(value):x}")

@@ -201,7 +201,9 @@ class AssetBook:
             if binding is None:
                 yield from column.dirty_moments()
                 continue
-            reach_ms = self.around_ms if _makes_state(role) or not binding.hold.polled else 0
+            reach_ms = binding.hold.period_ms + binding.flat_ms  # a late value was due before it, and changes others
+            if _makes_state(role) or not binding.hold.polled:
+                reach_ms = max(reach_ms, self.around_ms)
             counts = binding.kind != "level"
             yield from column.dirty(store, counter=counts, reach_ms=reach_ms, seen_ms=seen_ms)
         for column in self.sessions.values():

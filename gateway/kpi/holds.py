@@ -57,8 +57,7 @@ class Evidence:
             until = series.time_ms + POLLS_HELD * hold.period_ms
         elif hold.session >= 0:
             session = sessions.get(hold.session, Series.empty())
-            found = proofs(asset, facts, hold, session)
-            is_proven = _proven(found, session, hold, horizon_ms)
+            found, is_proven = proven(asset, facts, hold, session, horizon_ms)
         says = ALIVE in asset.bindings and not hold.polled
         alive = facts.get(ALIVE, Series.empty()) if says else None
         return Evidence(binding, series, horizon_ms, grown, until, found, is_proven, alive)
@@ -119,6 +118,14 @@ def proofs(asset: AssetModel, facts: Mapping[str, Series], hold: Hold, session: 
         if binding is not None and binding.hold == hold:
             sources.append(series.time_ms[series.usable])
     return np.unique(np.concatenate(sources))
+
+
+def proven(
+    asset: AssetModel, facts: Mapping[str, Series], hold: Hold, session: Series, horizon_ms: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Proofs of life, and whether the time from each to the next (the last: to the horizon) is proven too."""
+    found = proofs(asset, facts, hold, session)
+    return found, _proven(found, session, hold, horizon_ms)
 
 
 def _proven(found: NDArray[np.int64], session: Series, hold: Hold, horizon_ms: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from gateway.kpi.asset import AssetModel, Binding, Hold, StateRule, TimeClass, rule_fields
+from gateway.kpi.asset import AssetModel, Binding, Hold, StateRule, TimeClass, checks_of, rule_fields
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.facts import FOREVER_MS
 from gateway.model import TagTable
@@ -28,6 +28,7 @@ def dump(model: AssetModel, tags: TagTable) -> str:
             "min_cycle_us": binding.min_cycle_us,
             "moves_ms": binding.moves_ms,
             "most_w": binding.most_w,
+            "checks": checks_of(binding),
         }
         for role, binding in model.bindings.items()
     }
@@ -85,6 +86,7 @@ def _binding(role: str, found: dict[str, Any], tags: TagTable) -> Binding:
     hold = Hold(found["polled"], found["period_ms"], -1 if session is None else session, found["source_time"])
     tag = tags.get(found["tag"])
     number = -1 if tag is None else tag
+    low, high, flat_ms = found["checks"]
     return Binding(
         role,
         number,
@@ -97,6 +99,9 @@ def _binding(role: str, found: dict[str, Any], tags: TagTable) -> Binding:
         found["min_cycle_us"],
         found["moves_ms"],
         found["most_w"],
+        -math.inf if low is None else low,
+        math.inf if high is None else high,
+        flat_ms,
     )
 
 

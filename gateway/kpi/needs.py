@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from gateway.kpi.asset import COUNTS, STOPS, AssetModel, TimeClass, is_timed, state_roles
+from gateway.kpi.asset import COUNTS, STOPS, AssetModel, TimeClass, fact_roles, is_timed, state_roles
 from gateway.kpi.catalogue import STANDARD, Catalogue
 from gateway.kpi.group import Group
 
@@ -24,7 +24,7 @@ _ASK: Final[Mapping[str, str]] = {
     "ideal": "needs `ideal_cycle_time`",
     "rated": "needs `rated`",
     "takt": "needs `takt_time`",
-    "quality_rules": "needs scores of the data, which nothing counts yet",
+    "quality_rules": "needs a tag",
 }
 """Input → what to add, in the order in which a need names them."""
 _OF_ANY: Final = ("energy", "quality_rules")
@@ -104,5 +104,5 @@ _HAS: Final[Mapping[str, Callable[[AssetModel], bool]]] = {
     "ideal": lambda model: model.ideal_cycle_us is not None or bool(model.ideal_by_product),
     "rated": lambda model: model.rated_per_h is not None,
     "takt": lambda model: model.takt_us is not None,
-    "quality_rules": lambda _: False,  # nothing is scored yet
+    "quality_rules": lambda model: any(model.bindings[role].kind != "booked" for role in fact_roles(model)),
 }

@@ -8,32 +8,47 @@ from numpy.typing import NDArray
 
 from gateway.kpi.asset import COUNTS, MORE_COUNTS, AssetModel
 from gateway.kpi.cells import Cells
-from gateway.kpi.counters import Anomaly, booked_increments, count_increments
+from gateway.kpi.counters import Anomaly, Increments, booked_increments, count_increments, energy_increments
 from gateway.kpi.facts import Series
 
 BOOKED: Final = "_booked"
+ENERGY: Final = "energy"
 BOOKED_ROLES: Final = tuple(role + BOOKED for role in (*COUNTS, *MORE_COUNTS))
 _BALANCED: Final = ("total", "good", "scrap", "rework")
 _SIGNS: Final = np.array([[1], [-1], [-1], [-1]])
 Counted = dict[str, NDArray[np.int64]]
 
 
-def parts(asset: AssetModel, facts: Mapping[str, Series], cells: Cells) -> Counted:
+def grown(asset: AssetModel, facts: Mapping[str, Series]) -> dict[str, Increments]:
+    """role → what its readings count: parts, and mWh of the energy register."""
+    found = {
+        role: count_increments(facts.get(role, Series.empty()), asset.bindings[role], _pace_us(asset))
+        for role in (*COUNTS, *MORE_COUNTS)
+        if role in asset.bindings
+    }
+    if ENERGY in asset.bindings:
+        found[ENERGY] = energy_increments(facts.get(ENERGY, Series.empty()), asset.bindings[ENERGY])
+    return found
+
+
+def _pace_us(asset: AssetModel) -> int | None:
+    """The shortest time per part that may be ideal; None: nobody says."""
+    ideals = [*asset.ideal_by_product.values(), *([asset.ideal_cycle_us] if asset.ideal_cycle_us else [])]
+    return min(ideals, default=0) or cycle_us(asset.rated_per_h) or None
+
+
+def parts(asset: AssetModel, counted: Mapping[str, Increments], facts: Mapping[str, Series], cells: Cells) -> Counted:
     """Parts by the cell of the reading that shows them, also `facts_bad` and `counter_anomalies`.
 
     Any two of total, good and scrap give the third: total = good + scrap + rework. Bookings keep that true.
     """
     found: Counted = {"facts_bad": cells.zeros, "counter_anomalies": cells.zeros}
-    fastest_us = min(
-        [*asset.ideal_by_product.values(), *([asset.ideal_cycle_us] if asset.ideal_cycle_us else [])], default=0
-    )
-    pace_us = fastest_us or cycle_us(asset.rated_per_h) or None
     for role in (*COUNTS, *MORE_COUNTS):
-        if role in asset.bindings:
-            grown = count_increments(facts.get(role, Series.empty()), asset.bindings[role], pace_us)
-            found[role] = cells.sum(grown.time_ms, grown.step)
-            found["facts_bad"] = found["facts_bad"] + cells.sum(grown.time_ms[grown.rejected])
-            strange = cells.sum(grown.time_ms[grown.anomaly != Anomaly.NONE])
+        if role in counted:
+            one = counted[role]
+            found[role] = cells.sum(one.time_ms, one.step)
+            found["facts_bad"] = found["facts_bad"] + cells.sum(one.time_ms[one.rejected])
+            strange = cells.sum(one.time_ms[one.anomaly != Anomaly.NONE])
             found["counter_anomalies"] = found["counter_anomalies"] + strange
     is_whole = sum(role in found for role in COUNTS) > 1
     if is_whole:

@@ -44,8 +44,10 @@ class Segments:
 
 
 def reach_ms(asset: AssetModel) -> int:
-    """How far beyond a range facts and intervals matter to it: proofs of life, the length of stops, idle counters."""
-    return PROOF_GAP_MS + _own_reach(asset)
+    """How far beyond a range facts and intervals matter to it: proofs of life, the length of stops, idle counters,
+    values that stand still.
+    """
+    return PROOF_GAP_MS + _own_reach(asset) + max((binding.flat_ms for binding in asset.bindings.values()), default=0)
 
 
 def _own_reach(asset: AssetModel) -> int:

@@ -62,16 +62,27 @@ class History:
 
     def segments(self, from_ms: int, to_ms: int) -> Segments:
         """Computed from nothing but the neighbourhood of the range, as the engine does."""
-        reach = reach_ms(self.model)
-        facts = self.near(from_ms - reach, to_ms + reach)
-        session = slice_with_neighbours(self.session, from_ms - reach, to_ms + reach)
-        return segments(self.model, facts, self.intervals, {SESSION: session}, from_ms, to_ms, self.horizon_ms)
+        facts, sessions = self.around(from_ms, to_ms)
+        return segments(self.model, facts, self.intervals, sessions, from_ms, to_ms, self.horizon_ms)
 
     def buckets(self, from_ms: int, to_ms: int) -> Buckets:
         """Computed from nothing but the neighbourhood of the range."""
+        facts, sessions = self.around(from_ms, to_ms)
         return buckets(
-            self.model, self.segments(from_ms, to_ms), self.near(from_ms, to_ms), self.intervals, from_ms, to_ms
+            self.model,
+            self.segments(from_ms, to_ms),
+            facts,
+            self.intervals,
+            from_ms,
+            to_ms,
+            sessions=sessions,
+            horizon_ms=self.horizon_ms,
         )
+
+    def around(self, from_ms: int, to_ms: int) -> tuple[dict[str, Series], dict[int, Series]]:
+        """Facts and presence with all that a range depends on."""
+        wide = (from_ms - reach_ms(self.model), to_ms + reach_ms(self.model))
+        return self.near(*wide), {SESSION: slice_with_neighbours(self.session, *wide)}
 
     def near(self, from_ms: int, to_ms: int) -> dict[str, Series]:
         return {role: slice_with_neighbours(series, from_ms, to_ms) for role, series in self.facts.items()}

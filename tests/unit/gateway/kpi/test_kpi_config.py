@@ -36,7 +36,6 @@ SESSION = 10 + [tag.name for tag in TAGS].index("source/cell/session")
 LINES: dict[str, dict[str, Any]] = {"stamping": {"area": "press-shop"}}
 BEYOND = {
     *("minor_stop_rate", "loss_startup", "equipment_load", "takt_attainment", "rework_ratio", "first_pass_yield"),
-    *("data_accurate", "data_sufficient", "data_clean", "data_live"),
 }
 NIGHTS = {"shifts": {"night": "22:00-06:00"}}
 
