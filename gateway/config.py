@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from adapters import SINKS, SOURCES, Kind
 from gateway.board.config import BoardConfig
 from gateway.document import ConfigError, Document, Problem, closest
+from gateway.energy.config import ElectricityConfig
 from gateway.fields import ByteSize, Duration, Name, Section
 from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.catalogue import Catalogue
@@ -102,6 +103,7 @@ class RootConfig(Section):
     lateness: Duration = 15 * 60.0
     sinks: dict[Name, dict[str, Any]] = Field({}, repr=False)
     board: BoardConfig = BoardConfig()
+    electricity: ElectricityConfig = ElectricityConfig()
     time_elements: dict[MovableClass, Element] = {}
     mtbf_divisor: Divisor = "FE"
     kpis: dict[OwnName, OwnKpiConfig] = {}
