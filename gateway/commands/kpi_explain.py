@@ -28,7 +28,8 @@ from gateway.document import closest
 from gateway.kpi.catalogue import MEANINGS, unit_of
 from gateway.kpi.explain import Evidence, Explanation, NotExplained, Question, explain
 from gateway.kpi.facts import FOREVER_MS
-from gateway.kpi.windows import RUNS, WINDOWS
+from gateway.kpi.runs import RUNS
+from gateway.kpi.windows import WINDOWS
 from gateway.moment import show_moment
 from gateway.ports import Unusable
 

@@ -12,7 +12,8 @@ from gateway.kpi.catalogue import Formula, Result, Row, inputs_of, spell
 from gateway.kpi.facts import FOREVER_MS, Series
 from gateway.kpi.parts import BOOKED
 from gateway.kpi.query import KpiReader, MinuteRow, ModelRecord
-from gateway.kpi.windows import CALENDAR, RUNS, Context, Sums
+from gateway.kpi.runs import RUNS
+from gateway.kpi.windows import CALENDAR, Context, Sums
 
 _MINUTE_MS: Final = 60_000
 _REACH_MS: Final = {"week": 8 * 86_400_000, "month": 32 * 86_400_000, "hour": 3_600_000, "minute": _MINUTE_MS}

@@ -68,6 +68,7 @@ CREATE TABLE slice_day (
     first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, {quantities},
     PRIMARY KEY (asset, business_date, product, order_id)
 ) WITHOUT ROWID;
+CREATE INDEX slice_day_order ON slice_day (order_id); -- an order is asked for whole, whenever it ran
 CREATE TABLE quarter (
     asset TEXT NOT NULL, quarter INTEGER NOT NULL, {quantities},
     PRIMARY KEY (asset, quarter)

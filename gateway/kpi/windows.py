@@ -9,17 +9,15 @@ from zoneinfo import ZoneInfo
 
 from gateway.kpi.answer import Kpis, Rules
 from gateway.kpi.buckets import quantities
-from gateway.kpi.catalogue import Catalogue, Status, combine
+from gateway.kpi.catalogue import Catalogue, Status
 from gateway.kpi.factors import Factors
+from gateway.kpi.runs import RUNS, leaves, run_rows
 from gateway.kpi.settings import catalogue_of
 
 Read = Callable[..., list[Any]]
 """SQL and its bindings → rows."""
 CALENDAR: Final = ("minute", "hour", "shift", "day", "week", "month")
-RUNS: Final = {"product": "product", "order": "order_id"}
-"""Windows that are no stretch of the calendar → the column of the slices that names them."""
 WINDOWS: Final = (*CALENDAR, *RUNS)
-_SUMS: Final = ", ".join(f"sum({name}) AS {name}" for name in quantities)
 _LONG: Final = {"week": ("monday", "date({}, '-6 days', 'weekday 1')"), "month": ("month", "substr({}, 1, 7)")}
 _LONGEST_MS: Final = 32 * 86_400_000
 
@@ -95,7 +93,7 @@ class Context:
     def sums(self, read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> list[Sums]:
         """The sums behind `answers`."""
         if window in RUNS:
-            return sorted(self._runs(read, owner, window, from_ms, to_ms).values(), key=lambda run: run.start_ms)
+            return [Sums.of(*row) for row in run_rows(read, leaves(self.groups, owner), window, from_ms, to_ms)]
         return list(calendar_sums(read, owner, window, from_ms, to_ms))
 
     def day_of(self, time_ms: int) -> date:
@@ -114,15 +112,6 @@ class Context:
             for row in calendar_sums(read, member, window, from_ms, to_ms):
                 found.setdefault(row.start_ms, []).append(row.sums)
         return found
-
-    def _runs(self, read: Read, owner: str, window: str, from_ms: int, to_ms: int) -> dict[str, Sums]:
-        """Name → sums of the products or orders that ran in a range; an order is taken whole."""
-        group = self.groups.get(owner)
-        if group is None:
-            return {row.name: row for row in run_sums(read, owner, window, from_ms, to_ms)}
-        parts = {member: self._runs(read, member, window, from_ms, to_ms) for member in group["members"]}
-        names = dict.fromkeys(name for runs in parts.values() for name in runs)
-        return {name: _together(group, {m: runs[name] for m, runs in parts.items() if name in runs}) for name in names}
 
     def _answer(self, owner: str, window: str, row: Sums, steps: Sequence[Mapping[str, int]]) -> WindowKpis:
         shown = "" if window in RUNS else window
@@ -183,26 +172,3 @@ def _sum_of_days(window: str, marks: str, columns: Sequence[str]) -> str:
         f") d LEFT JOIN {window} w ON w.asset = d.asset AND w.{key} = d.name"
         " WHERE start >= ? AND start < ? ORDER BY d.asset, start"
     )
-
-
-def run_sums(read: Read, asset: str, window: str, from_ms: int, to_ms: int) -> Iterator[Sums]:
-    """The products of an asset on the business days that a range touches, or the orders that ran in it, whole."""
-    column = RUNS[window]
-    inside = "asset = ?1 AND last_ms > ?2 AND first_ms < ?3"
-    where = (
-        inside if window == "product" else f"asset = ?1 AND {column} IN (SELECT {column} FROM slice_day WHERE {inside})"
-    )
-    sql = (
-        f"SELECT min(first_ms), max(last_ms), {column}, NULL, {_SUMS} FROM slice_day"
-        f" WHERE {where} AND {column} != '' GROUP BY {column}"
-    )
-    return (Sums.of(*row) for row in read(sql, asset, from_ms, to_ms))
-
-
-def _together(group: Mapping[str, Any], parts: Mapping[str, Sums]) -> Sums:
-    """One product or order of several owners."""
-    sums = {name: part.sums for name, part in parts.items()}
-    limit, last = (sums.get(group.get(role, ""), {}) for role in ("constraint", "last"))
-    whole = combine(list(sums.values()), limit, last) if group.get("constraint") else combine(list(sums.values()))
-    every = list(parts.values())
-    return Sums(min(p.start_ms for p in every), max(p.end_ms for p in every), every[0].name, None, whole)

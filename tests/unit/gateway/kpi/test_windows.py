@@ -118,6 +118,51 @@ def test_a_product_of_a_line_is_that_of_its_machines(path: Path, reader: KpiRead
     assert (cover["total"], cover["output"], cover["energy"]) == (10, 8, 12)
 
 
+def test_an_order_of_an_area_is_whole_over_all_its_machines_whenever_each_of_them_ran_it(
+    path: Path, reader: KpiReader
+) -> None:
+    put_slices(
+        path,
+        ("press", 0, "cover", "O-1", {"total": 10, "output": 10, "energy": 5}),
+        ("weld", 3, "cover", "O-1", {"total": 9, "output": 9, "energy": 6}),
+        ("pack", 400, "cover", "O-1", {"total": 8, "output": 8, "energy": 7}),
+        ("press", 3, "cover", "O-2", {"total": 2, "output": 2, "energy": 1}),
+        ("mill", 0, "cover", "O-1", {"total": 100}),
+    )
+    groups = {
+        "line/serial": {"members": ["press", "weld"], "constraint": "press", "last": "weld"},
+        "line/end": {"members": ["pack"], "constraint": "", "last": ""},
+        "area/north": {"members": ["line/serial", "line/end"], "constraint": "", "last": ""},
+    }
+    put(path, "meta", [["groups", json.dumps(groups)]])
+    (first,) = reader.kpis("area/north", "order", MONDAY, MONDAY + DAY)
+    assert [first.sums[name] for name in ("total", "output", "energy")] == [18, 17, 18]
+    assert (first.start_ms, first.end_ms) == (MONDAY + HOUR, MONDAY + 400 * DAY + 9 * HOUR)
+    assert [one.name for one in reader.kpis("area/north", "order", MONDAY + 3 * DAY, MONDAY + 4 * DAY)] == [
+        "O-1",
+        "O-2",
+    ]
+    (whole,) = reader.kpis("line/serial", "order", MONDAY, MONDAY + DAY)
+    assert [whole.sums[name] for name in ("total", "output", "energy")] == [10, 9, 11]
+
+
+@pytest.mark.parametrize(("from_ms", "to_ms"), [(0, 2**53), (-(2**62), 2**62), (MONDAY, 2**62)])
+@pytest.mark.parametrize("window", ["product", "order"])
+def test_products_and_orders_are_found_in_ranges_without_end(
+    path: Path, reader: KpiReader, window: str, from_ms: int, to_ms: int
+) -> None:
+    put_slices(path, ("press", 0, "cover", "O-1", {"total": 10}), ("press", 9, "cover", "O-1", {"total": 1}))
+    assert [one.sums["total"] for one in reader.kpis("press", window, from_ms, to_ms)] == [11]
+
+
+@pytest.mark.parametrize("window", ["product", "order"])
+def test_a_business_day_that_runs_far_into_the_next_days_is_found(path: Path, reader: KpiReader, window: str) -> None:
+    span = (MONDAY + 23 * HOUR, MONDAY + DAY + 23 * HOUR)
+    put(path, "slice_day", [["press", "2026-05-31", "cover", "O-1", *span, *row(total=4)]])
+    for from_ms, to_ms, found in ((span[1] - 1, span[1] + DAY, 1), (span[1], span[1] + DAY, 0), (0, span[0] + 1, 1)):
+        assert len(reader.kpis("press", window, from_ms, to_ms)) == found
+
+
 def test_the_first_pass_yield_of_a_serial_line_is_the_product_over_its_machines(path: Path, reader: KpiReader) -> None:
     put(path, "meta", [["groups", '{"line/b": {"members": ["press", "weld"], "constraint": "press", "last": "weld"}}']])
     hour = MONDAY // HOUR
