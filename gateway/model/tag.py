@@ -21,8 +21,8 @@ class TagType(StrEnum):
 class Tag:
     """What is measured.
 
-    name       `<owner>/<point>`: owner is an asset, `line/<line>`, `area/<area>`, `site/<site>`, `source/<source>` or `gateway`;
-               derived tags are `<owner>/kpi/<window>[@<revision>]/<kpi>` and `<asset>/bucket/<quantity>`
+    name       `<owner>/<point>`: owner is an asset, `line/<line>`, `area/<area>`, `site/<site>`, `source/<source>`
+               or `gateway`; derived tags are `<owner>/kpi/<window>[@<revision>]/<kpi>` and `<asset>/bucket/<quantity>`
     unit       as printed, "" where there is none
     modulus    a counter rolls over at this value (65536 for a uint16); 0: not a counter or it never rolls over
     counter    the value only grows, but for roll-over and reset

@@ -28,7 +28,11 @@ def presence(kit: Kit, until_s: int) -> list[tuple[int, int, float | str | None]
     return [(kit.alive, START + second * 1000, 1.0) for second in range(0, until_s, 10)]
 
 
-LATE: dict[str, tuple[str, float | str]] = {"energy": ("weld/energy", 12.5), "total": ("weld/total", 5.0), "state": ("weld/state", "IDLE")}
+LATE: dict[str, tuple[str, float | str]] = {
+    "energy": ("weld/energy", 12.5),
+    "total": ("weld/total", 5.0),
+    "state": ("weld/state", "IDLE"),
+}
 
 
 @pytest.mark.parametrize("role", LATE)
