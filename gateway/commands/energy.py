@@ -1,30 +1,30 @@
 """`lineside energy …`: demand, load factor and bill of an owner's electricity."""
 
-import csv
 import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any
 
 import apsw
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from gateway.commands.kpi_asking import ConfigPath, moment, table_console, zone_of
+from gateway.commands.energy_texts import (
+    bill_as_json,
+    demand_as_json,
+    print_bill,
+    print_comparison,
+    print_demand,
+    write_windows,
+)
+from gateway.commands.kpi_asking import ConfigPath, moment, zone_of
 from gateway.config import Config, load
 from gateway.document import closest
-from gateway.energy.demand import Peak
-from gateway.energy.electricity import Electricity, OwnersDemand
+from gateway.energy.electricity import Electricity
 from gateway.energy.localtime import month_span
-from gateway.energy.profile import kw
 from gateway.fields import parse_duration
 from gateway.kpi.reading import reading
-from gateway.moment import show_moment
+from gateway.packs import TariffRecord
 from gateway.ports import Unusable
 
 app = typer.Typer(help="Electricity: peak demand, load factor, power factor, what it costs.", no_args_is_help=True)
@@ -35,9 +35,6 @@ Month = Annotated[str, typer.Option(metavar="MONTH", help="A calendar month: 202
 From = Annotated[str, typer.Option("--from", metavar="TIME", help="Instead of --month: where the range begins")]
 To = Annotated[str, typer.Option("--to", metavar="TIME", help="… and where it ends")]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts")]
-_HOUR_MS: Final = 3_600_000
-_SHOWN: Final = 8
-_SAY = Console(highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -53,19 +50,72 @@ def demand(
 ) -> None:
     """Show the peak demand of a month, by the clock's windows and sliding, its load factor and its coincidence."""
     checked = load(config)
-    span = _span(checked, month, from_, to)
+    span, zone = _span(checked, month, from_, to), zone_of(checked)
     with _asked(checked, owner) as (db, name):
         found = _electricity(checked).demand(db, name, span, _window_ms(window))
     if as_csv:
-        _write_windows(found, zone_of(checked))
+        write_windows(found, zone)
     elif as_json:
-        typer.echo(json.dumps(_demand_as_json(name, found, span, zone_of(checked)), indent=2, ensure_ascii=False))
+        _print_json(demand_as_json(found, zone))
     else:
-        _print_demand(name, found, span, zone_of(checked))
+        print_demand(found, zone)
 
 
-def _electricity(config: Config) -> Electricity:
-    return Electricity(config.root.electricity, config.factors.packs, zone_of(config))
+@app.command()
+def bill(
+    config: ConfigPath,
+    owner: OwnerOrSite = "",
+    month: Month = "",
+    from_: From = "",
+    to: To = "",
+    hours: Annotated[
+        list[str] | None, typer.Option(metavar="VARIANT", help="Compare with these peak hours, such as hours_2026")
+    ] = None,
+    tariff: Annotated[str, typer.Option(metavar="KEY", help="Instead of electricity.tariff")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a month's electricity costs: by band, reactive charge, capacity, VAT; compare peak hours."""
+    checked = load(config)
+    span, zone = _span(checked, month, from_, to), zone_of(checked)
+    electricity = _electricity(checked, tariff)
+    variants = _variants(electricity, hours or [])
+    with _asked(checked, owner) as (db, name):
+        look = electricity.look(db, name, span)
+        factor = electricity.power_factor(db, look)
+    own = electricity.bill(look, factor)
+    others = {variant: electricity.bill(look, factor, variant) for variant in variants}
+    if as_json:
+        compared = {variant: bill_as_json(one, look, zone) for variant, one in others.items()}
+        _print_json(bill_as_json(own, look, zone) | ({"compared": compared} if compared else {}))
+        return
+    print_bill(own, look, zone)
+    if others:
+        print_comparison({"as configured": own} | others)
+
+
+def _variants(electricity: Electricity, wanted: Sequence[str]) -> Sequence[str]:
+    known = electricity.choice().variants()
+    for name in wanted:
+        if name not in known:
+            text = f"no hours {name!r}{closest(name, known)}; the packs have {', '.join(known) or 'no variants'}"
+            raise typer.BadParameter(text, param_hint="--hours")
+    return wanted
+
+
+def _print_json(found: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _electricity(config: Config, tariff: str | None = None) -> Electricity:
+    """tariff: in place of the config's, "" for that one; None: no bill is asked for. Unusable: there is none."""
+    section, packs = config.root.electricity, config.factors.packs
+    key = tariff or section.tariff
+    if tariff is not None:
+        known = sorted({record.key for record in packs.of(TariffRecord)})
+        if key not in known:
+            what = f"no tariff {key!r}{closest(key, known)}" if key else "the config has no electricity.tariff"
+            raise Unusable(f"{what}; the packs have {', '.join(known) or 'none: add `packs: [vietnam]`'}")
+    return Electricity(section.model_copy(update={"tariff": key}), packs, zone_of(config))
 
 
 def _span(config: Config, month: str, from_: str, to: str) -> tuple[int, int]:
@@ -98,91 +148,3 @@ def _asked(config: Config, owner: str) -> Iterator[tuple[apsw.Connection, str]]:
         if name not in known:
             raise Unusable(f"{name!r} has no numbers yet{closest(name, known)}")
         yield db, name
-
-
-def _print_demand(owner: str, found: OwnersDemand, span: tuple[int, int], zone: ZoneInfo) -> None:
-    """Peaks, load factor and coincidence; then what could not be said and why."""
-    minutes, result = found.demand.blocks.length_ms // 60_000, found.demand
-    _SAY.print(f"{owner}  {show_moment(span[0], zone)} – {show_moment(span[1], zone)}")
-    if result.reason:
-        _SAY.print(f"  no peak demand: {result.reason}")
-    for name, peak in ((f"peak of {minutes}-min blocks", result.block), ("peak, sliding", result.sliding)):
-        if peak:
-            _SAY.print(f"  {name:<24}{peak.kw:>12,.1f} kW   {show_moment(peak.start_ms, zone)}, {minutes} min")
-    if result.load_factor is not None:
-        _SAY.print(f"  {'load factor':<24}{100 * result.load_factor:>12.1f} %")
-    if found.coincidence is not None:
-        _SAY.print(f"  {'coincidence':<24}{100 * found.coincidence:>12.1f} %    of {len(found.parts)} meters")
-    if found.parts:
-        table_console().print(_table_of_parts(found.parts, zone))
-    _print_holes(found, span, zone)
-
-
-def _table_of_parts(parts: Mapping[str, Peak | None], zone: ZoneInfo) -> Table:
-    table = Table()
-    for column in ("meter of", "own peak kW", "begins"):
-        table.add_column(column, justify="right" if "kW" in column else "left")
-    for name, peak in sorted(parts.items(), key=lambda one: -(one[1].kw if one[1] else 0.0)):
-        shown = (f"{peak.kw:,.1f}", show_moment(peak.start_ms, zone)) if peak else ("–", "no window was measured")
-        table.add_row(*map(Text, (name, *shown)))
-    return table
-
-
-def _print_holes(found: OwnersDemand, span: tuple[int, int], zone: ZoneInfo) -> None:
-    """What was not measured, and where nobody can tell any more."""
-    runs = _runs(found, span)
-    hours = sum(end - start for start, end in runs) / _HOUR_MS
-    if runs:
-        _SAY.print(f"  not measured: {hours:,.1f} h; windows that touch them do not count")
-    for start, end in runs[:_SHOWN]:
-        _SAY.print(f"    {show_moment(start, zone)} – {show_moment(end, zone)}")
-    if len(runs) > _SHOWN:
-        _SAY.print(f"    … and {len(runs) - _SHOWN} more")
-    if found.end_ms < span[1]:
-        _SAY.print(f"  from {show_moment(found.end_ms, zone)} on nothing is stored yet")
-    if found.unseen_ms > span[0]:
-        text = "readings are no longer kept: holes in them would not be seen"
-        _SAY.print(f"  before {show_moment(found.unseen_ms, zone)} {text}")
-
-
-def _runs(found: OwnersDemand, span: tuple[int, int]) -> list[tuple[int, int]]:
-    """What was not measured of the time that is stored."""
-    end_ms = min(found.end_ms, span[1])
-    return [(start, min(end, end_ms)) for start, end in found.profile.unknown_runs() if start < end_ms]
-
-
-def _demand_as_json(owner: str, found: OwnersDemand, span: tuple[int, int], zone: ZoneInfo) -> dict[str, Any]:
-    result = found.demand
-    return {
-        "owner": owner,
-        "from": show_moment(span[0], zone),
-        "to": show_moment(span[1], zone),
-        "window_min": result.blocks.length_ms // 60_000,
-        "block": _peak_as_json(result.block, zone),
-        "sliding": _peak_as_json(result.sliding, zone),
-        "reason": result.reason,
-        "load_factor": result.load_factor,
-        "coincidence": found.coincidence,
-        "parts": {name: _peak_as_json(peak, zone) for name, peak in found.parts.items()},
-        "energy_kwh": found.profile.total_mwh / 1e6,
-        "measured_h": found.profile.known_ms / _HOUR_MS,
-        "not_measured": [[show_moment(end, zone) for end in run] for run in _runs(found, span)],
-        "stored_to": show_moment(found.end_ms, zone),
-        "holes_unseen_before": show_moment(found.unseen_ms, zone) if found.unseen_ms > span[0] else None,
-    }
-
-
-def _peak_as_json(peak: Peak | None, zone: ZoneInfo) -> dict[str, Any] | None:
-    if peak is None:
-        return None
-    return {"kw": peak.kw, "from": show_moment(peak.start_ms, zone), "to": show_moment(peak.end_ms, zone)}
-
-
-def _write_windows(found: OwnersDemand, zone: ZoneInfo) -> None:
-    """One line per window; without power where it was not measured."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("start", "end", "kw", "kwh"))
-    blocks = found.demand.blocks
-    for start, mwh, valid in zip(blocks.start_ms.tolist(), blocks.mwh.tolist(), blocks.valid.tolist(), strict=True):
-        power = (kw(mwh, blocks.length_ms), mwh / 1e6) if valid else ("", "")
-        writer.writerow((show_moment(start, zone), show_moment(start + blocks.length_ms, zone), *power))

@@ -93,6 +93,11 @@ class Bill:
         return sum(line.mwh for line in self.lines)
 
     @property
+    def spread_mwh(self) -> int:
+        """Energy of holes in the readings."""
+        return sum(line.spread_mwh for line in self.lines)
+
+    @property
     def energy(self) -> float | None:
         """The energy's amount without VAT."""
         return None if self.missing else sum(line.amount or 0.0 for line in self.lines)
