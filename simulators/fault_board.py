@@ -104,6 +104,12 @@ class FaultBoard:
             self._open.setdefault(fault.on, []).append(fault)
             self._latest[fault.on, fault.kind] = fault
             if fault.kind in _COUNTING:
-                self._history.setdefault(fault.on, []).append(fault)
+                self._history[fault.on] = [*_since_set_back(self._history.get(fault.on, []), now_ms), fault]
             if self._book:
                 self._book(fault)
+
+
+def _since_set_back(history: Sequence[Fault], now_ms: int) -> Sequence[Fault]:
+    """What still matters to a counter: nothing from before it last began anew."""
+    over = [place for place, fault in enumerate(history) if fault.kind in _SET_BACK and fault.to_ms <= now_ms]
+    return history[over[-1] :] if over else history

@@ -10,6 +10,7 @@ from simulators.panel import Electric, Flow, Panel
 from simulators.plant import Plant
 
 LONGEST_NAP_S = 0.1
+_MOST_PAST = 10_000  # sights of past moments that are kept, since faults ask for the same ones again and again
 MS_PER_H = 3_600_000
 ML_PER_M3 = 1_000_000
 ML_MS_PER_M3 = 60_000 * ML_PER_M3
@@ -116,6 +117,8 @@ class Live:
             panel = self._panel_at(name, at_ms) if kind == "machine" else None
             seen = Sight(panel.electric, panel) if panel else Sight(Electric(), flow=Flow())
             self.measure_at(target, at_ms, seen)
+            if len(self._past) >= _MOST_PAST:
+                self._past.pop(next(iter(self._past)))
             self._past[target, at_ms] = seen
         return self._past[target, at_ms]
 

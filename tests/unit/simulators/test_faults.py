@@ -111,6 +111,22 @@ def test_counters_begin_at_zero_after_a_reboot() -> None:
     assert shown == [99, 1, 10]
 
 
+def test_what_a_counter_shows_after_many_reboots_needs_no_look_at_the_old_ones() -> None:
+    asked = board(rule(kind="reboot", on="press-01", every="60s", **{"for": "5s"}))
+    looks: list[int] = []
+
+    def looked(at_ms: int) -> float:
+        looks.append(at_ms)
+        return count(at_ms)
+
+    for second in range(0, 86_400, 10):
+        now_ms = START + second * 1000
+        looks.clear()
+        shown = asked.shown("machine/press-01", now_ms, count(now_ms), looked)
+        assert shown == count(now_ms) - (count(looks[-1]) if looks else 0)
+        assert len(looks) <= 3
+
+
 def test_a_replaced_meter_counts_on_from_its_own_reading() -> None:
     asked = board(rule(kind="replaced-meter", on="main", at="100s", reading=5000, **{"for": "20s"}))
     assert asked.shown("meter/main", START + 99_000, 99, count) == 99
