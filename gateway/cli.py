@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.commands import energy, fact, kpi, pack, recordings
+from gateway.commands import baseline, energy, fact, kpi, pack, recordings
 from gateway.commands.simulate import simulate
 from gateway.config import ConfigError, load, schema
 from gateway.ports import Unusable
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(energy.app, name="energy")
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(fact.app, name="fact")
 app.add_typer(kpi.app, name="kpi")
 app.add_typer(pack.app, name="pack")

@@ -1,0 +1,1 @@
+"""Energy baselines after ISO 50006: energy as a line over its drivers, judged, versioned, compared."""

@@ -1,0 +1,32 @@
+"""Daily means of a tag in the history, for degree days."""
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from gateway.energy.baseline.drivers import NoDriver
+from gateway.history.file import NoHistory
+from gateway.history.query import HistoryReader, UnknownTag
+
+_HOURS: Final = 18
+"""So many hours of a day must have readings."""
+
+
+def daily_means(history: HistoryReader, zone: ZoneInfo) -> Callable[[str, date], float | None]:
+    """Tag, local date → mean of the means of its hours, None where fewer than 18 hours have readings.
+
+    NoDriver (when called): there is no history, or no such tag in numbers.
+    """
+
+    @cache
+    def mean(tag: str, day: date) -> float | None:
+        start, end = (round(datetime.combine(at, time(), zone).timestamp() * 1000) for at in (day, day + timedelta(1)))
+        try:
+            hours = history.series(tag, start, end, points=(end - start) // 3_600_000)
+        except (NoHistory, UnknownTag, ValueError) as exc:
+            raise NoDriver(f"no mean of {tag!r}: {exc}") from exc
+        return float(hours.mean.mean()) if len(hours.mean) >= _HOURS else None
+
+    return mean
