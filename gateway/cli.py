@@ -116,7 +116,7 @@ def poll(
 
     checked = load(config)
     if source is not None and source not in checked.sources:
-        from gateway.document import closest
+        from gateway.spelling import closest
 
         _fail(f"lineside: no source {source!r} in {config}{closest(source, checked.sources)}")
     sys.exit(not with_signals(lambda stop: print_poll(checked, source, _table_console())))

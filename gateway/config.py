@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from adapters import SINKS, SOURCES, Kind
 from gateway.board.config import BoardConfig
-from gateway.document import ConfigError, Document, Problem, closest
+from gateway.document import ConfigError, Document, Problem
 from gateway.energy.config import ElectricityConfig
 from gateway.fields import ByteSize, Duration, Name, Section
 from gateway.kpi.calendar_config import CalendarConfig
@@ -27,6 +27,7 @@ from gateway.library import Library, UnknownName
 from gateway.model import Site, Tag, TagTable, session
 from gateway.packs import PackError, Packs
 from gateway.sheet import SHEET_SCHEMA, expand
+from gateway.spelling import closest
 
 __all__ = ["Config", "ConfigError", "Problem", "load", "schema"]
 

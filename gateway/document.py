@@ -1,9 +1,8 @@
 """A YAML file as plain data that remembers where each value stood, so that every error names its line."""
 
-import difflib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -11,6 +10,8 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from gateway.spelling import closest
 
 Loc = tuple[str | int, ...]
 
@@ -173,14 +174,6 @@ class Document:
         if match[1] not in os.environ:
             self.report(path, f"the environment has no variable {match[1]}: set it before the start")
         return os.environ.get(match[1], "")
-
-
-def closest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` or `; known are …`, to end a message about an unknown name."""
-    names = sorted(known)
-    if close := difflib.get_close_matches(word, names, n=1):
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(names)}" if names else ""
 
 
 def _keys(model: Any, path: Loc) -> list[str]:

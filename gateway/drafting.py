@@ -7,11 +7,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from gateway.kpi.asset import AssetModel
-from gateway.kpi.bookable import COUNT_ROLES, close
+from gateway.kpi.bookable import COUNT_ROLES
 from gateway.kpi.entries import COUNT, READING, SPANS, Entry, id_of_row
 from gateway.kpi.facts import FOREVER_MS
 from gateway.moment import parse_moment
 from gateway.ports import Unusable
+from gateway.spelling import closest
 from gateway.table import read_table
 
 COLUMNS: Final = ("kind", "asset", "from", "to", "role", "value", "id", "note")
@@ -54,7 +55,7 @@ class Drafter:
     def _value(self, draft: Draft, text: str) -> float | str:
         model = self.models.get(draft["asset"])
         if model is None:
-            raise ValueError(f"asset: no {draft['asset']!r}{close(draft['asset'], self.models)}")
+            raise ValueError(f"asset: no {draft['asset']!r}{closest(draft['asset'], self.models)}")
         binding = model.bindings.get(draft["role"])
         if draft["kind"] in SPANS or (draft["kind"] == READING and binding is not None and binding.is_text):
             return text
@@ -116,7 +117,7 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
     columns = [_NAMES.get(name, name) for name in table.columns]
     for name in columns:
         if name not in COLUMNS:
-            raise Unusable(f"{file}:1: no column {name!r}{close(name, COLUMNS)}")
+            raise Unusable(f"{file}:1: no column {name!r}{closest(name, COLUMNS)}")
     if missing := [name for name in _NEEDED if name not in columns]:
         raise Unusable(f"{file}:1: needs the column {missing[0]!r}: the first line names them, {','.join(COLUMNS)}")
     if len(set(columns)) < len(columns):

@@ -1,9 +1,10 @@
 """Where profiles and packs are found: beside the config, in /etc/lineside, then in the package."""
 
-import difflib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+
+from gateway.spelling import closest
 
 _SYSTEM = Path("/etc/lineside")
 
@@ -29,9 +30,7 @@ class Library:
             path = folder / shelf / f"{name}.yaml"
             if path.is_file():
                 return path
-        close = difflib.get_close_matches(name, self.names(shelf), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(self.names(shelf)) or 'none'}"
-        raise UnknownName(f"no {shelf.removesuffix('s')} {name!r}{hint}")
+        raise UnknownName(f"no {shelf.removesuffix('s')} {name!r}{closest(name, self.names(shelf))}")
 
     def names(self, shelf: str) -> list[str]:
         """Every name on a shelf, sorted."""

@@ -12,7 +12,8 @@ Columns are the keys of the kind, and `line`: the asset's line. An empty cell le
 
 from typing import Any, Final
 
-from gateway.document import Document, closest
+from gateway.document import Document
+from gateway.spelling import closest
 from gateway.table import read_table
 
 SHEET_SCHEMA: Final[dict[str, Any]] = {

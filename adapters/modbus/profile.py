@@ -13,9 +13,10 @@ from adapters.modbus.point import Forbidden, Point, Table
 from adapters.modbus.points import PointConfig, PointDefaults
 from adapters.modbus.ranges import Ranges, forbidden
 from adapters.modbus.resolve import resolve_all
-from gateway.document import ConfigError, Document, closest
+from gateway.document import ConfigError, Document
 from gateway.fields import Name, Section
 from gateway.library import Library, UnknownName
+from gateway.spelling import closest
 
 Word = Annotated[int, Field(ge=0, le=0xFFFF)]
 Image = Mapping[Table, Mapping[int, Word | list[Word]]]

@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 
 from gateway.config import Config
-from gateway.document import closest
 from gateway.kpi.query import KpiReader, NoKpis
 from gateway.kpi.windows import WINDOWS
 from gateway.moment import parse_moment
 from gateway.ports import Unusable
+from gateway.spelling import closest
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
 Owner = Annotated[str, typer.Argument(metavar="OWNER", help="An asset, line/NAME, area/NAME or site/NAME")]

@@ -24,7 +24,6 @@ from gateway.commands.kpi_asking import (
     zone_of,
 )
 from gateway.config import load
-from gateway.document import closest
 from gateway.kpi.catalogue import MEANINGS, unit_of
 from gateway.kpi.explain import Evidence, Explanation, NotExplained, Question, explain
 from gateway.kpi.facts import FOREVER_MS
@@ -32,6 +31,7 @@ from gateway.kpi.runs import RUNS
 from gateway.kpi.windows import WINDOWS
 from gateway.moment import show_moment
 from gateway.ports import Unusable
+from gateway.spelling import closest
 
 _WEEK_MS: Final = 7 * 86_400_000
 _HOURS_OF_US: Final = 3.6e9

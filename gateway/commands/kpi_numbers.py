@@ -26,11 +26,11 @@ from gateway.commands.kpi_asking import (
     zone_of,
 )
 from gateway.config import Config, load
-from gateway.document import closest
 from gateway.kpi.catalogue import Kpi
 from gateway.kpi.query import WindowKpis
 from gateway.moment import show_moment
 from gateway.ports import Unusable
+from gateway.spelling import closest
 
 _MAIN: Final = ("oee", "availability", "effectiveness", "quality_rate", "throughput", "energy", "sec", "coverage")
 _WEEK_MS: Final = 7 * 86_400_000

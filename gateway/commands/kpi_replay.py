@@ -19,11 +19,11 @@ from gateway.asking import asking
 from gateway.commands.fact import user
 from gateway.config import Config, load
 from gateway.control import Refused, Reply
-from gateway.kpi.bookable import close
 from gateway.kpi.reading import AuditRecord, audit_records, reading
 from gateway.kpi.replay import Difference, assets_of, replay
 from gateway.moment import parse_moment, show_moment
 from gateway.ports import Unusable
+from gateway.spelling import closest
 
 _SHOWN = 50
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
@@ -70,7 +70,7 @@ def replay_range(config: ConfigPath, from_: From, to: To, asset: Assets = None) 
         known = assets_of(db)
         for name in asset or []:
             if name not in known:
-                raise Unusable(f"no asset {name!r} in kpi.db{close(name, known)}")
+                raise Unusable(f"no asset {name!r} in kpi.db{closest(name, known)}")
         for name in asset or known:
             for piece in replay(db, name, start, end):
                 minutes += piece.minutes

@@ -1,14 +1,14 @@
 """What may be booked: an entry against the models of the plant, with what to write instead. Pure."""
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.kpi.asset import COUNTS, MORE_COUNTS, AssetModel, fact_roles
 from gateway.kpi.entries import COUNT, KINDS, READING, Entry
 from gateway.kpi.facts import FOREVER_MS
+from gateway.spelling import closest
 
 COUNT_ROLES: Final = (*COUNTS, *MORE_COUNTS)
 _ENDLESS: Final = ("order", "product")
@@ -34,7 +34,7 @@ class Bookable:
     def check(self, asset: str, entry: Entry) -> None:
         """ValueError: what is wrong with the entry, and what to write."""
         if asset not in self.models:
-            raise ValueError(f"no asset {asset!r}{close(asset, self.models)}")
+            raise ValueError(f"no asset {asset!r}{closest(asset, self.models)}")
         if entry.kind not in KINDS:
             raise ValueError(f"no kind {entry.kind!r}: write {', '.join(KINDS)}")
         for name, longest in _LENGTHS.items():
@@ -56,7 +56,7 @@ class Bookable:
         """Where products are configured, one of them; it may have no ideal time on this asset."""
         known = {name: 0 for model in self.models.values() for name in model.ideal_by_product}
         if entry.kind == "product" and entry.usable and known and entry.value not in known:
-            raise ValueError(f"no product {entry.value!r}{close(str(entry.value), known)}")
+            raise ValueError(f"no product {entry.value!r}{closest(str(entry.value), known)}")
 
     def _check_time(self, asset: str, entry: Entry) -> None:
         if entry.from_ms < self.sealed_ms.get(asset, -FOREVER_MS):
@@ -95,10 +95,4 @@ def _check_span(model: AssetModel, entry: Entry) -> None:
     if entry.to_ms <= entry.from_ms:
         raise ValueError("ends before it begins: `to` must be after `from`")
     if entry.kind == "stop" and entry.usable and model.reasons and name not in model.reasons:
-        raise ValueError(f"no reason {name!r}{close(name, model.reasons)}")
-
-
-def close(name: str, known: Iterable[str]) -> str:
-    """A hint at the name that was probably meant."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else f": there are {', '.join(list(known)[:8]) or 'none'}"
+        raise ValueError(f"no reason {name!r}{closest(name, model.reasons)}")

@@ -7,8 +7,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from gateway.document import Document, closest
+from gateway.document import Document
 from gateway.fields import Duration, Name, Section, parse_duration
+from gateway.spelling import closest
 from gateway.table import read_table
 
 EVERY: Final = "*"
