@@ -167,12 +167,12 @@ class MqttFace:
     def _say_energy(self, target: str, at_ms: int) -> None:
         sight = self._live.sight(target)
         self._live.measure_at(target, at_ms, sight)
-        meter = target.startswith("meter/")
-        carrier = self._live.plant.ledger.meters[target.removeprefix("meter/")].carrier if meter else "electricity"
-        if carrier == "electricity":
-            self._say(target, "energy", self._electricity(target, sight, at_ms), at_ms)
-        else:
+        kind, _, name = target.partition("/")
+        carrier = self._live.plant.ledger.meters[name].carrier if kind == "meter" else "electricity"
+        if carrier != "electricity":
             self._say(target, "flow", self._flow(target, sight, at_ms), at_ms)
+        elif kind == "meter" or name not in self.says.meters:  # one topic is not for two meters
+            self._say(target, "energy", self._electricity(target, sight, at_ms), at_ms)
         if sight.panel and sight.panel.flows:
             used = {f"{carrier}_m3": round(flow.m3, 9) for carrier, flow in sight.panel.flows.items()}
             self._say(target, "uses", used, at_ms)

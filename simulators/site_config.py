@@ -18,6 +18,7 @@ _STATES: Final = {
     "tag": "state", "producing": ["EXECUTE"], "setup": ["SETUP"], "fault": ["ABORTED"], "idle": ["IDLE", "STOPPED"],
     "starved": ["SUSPENDED"], "blocked": ["HELD"],
 }  # fmt: skip
+_MORE_POWER: Final = 1.5
 _PLANT: Final = "plant"
 _ALWAYS: Final = "default"
 """Lineside's calendar of this name means all time where it is not written."""
@@ -103,6 +104,9 @@ class _Site:
             config["lines"] = {name: self._line(name) for name in plant.lines}
         if plant.products:
             config["products"] = {name: {"ideal_cycle_time": self._ideal_times(name)} for name in plant.products}
+        for name in self.assets.keys() & plant.machines.keys():
+            if "energy" in self.assets[name]:
+                self.assets[name]["max_power"] = self._max_power(name)
         return config | {"sources": self.sources, "assets": self.assets, "board": {"listen": board}}
 
     def read_unit(self, endpoint: str, unit_id: int, unit: UnitSpec) -> None:
@@ -136,7 +140,7 @@ class _Site:
             self._produces(machine, [name for name in fields if name not in taken])
             tags.machine(machine, [name for name in (*fields, "scrap_count") if name not in taken])
             told = self._asset(machine)
-            if "energy" not in told:
+            if "energy" not in told and machine not in face.meters:
                 told |= _electricity("energy", "power")
                 tags.electricity(machine, machine)
             taken.update(fields)
@@ -181,6 +185,12 @@ class _Site:
 
     def _makes_parts(self, machine: str) -> bool:
         return self.scenario.machines[machine].ideal_cycle is not None
+
+    def _max_power(self, machine: str) -> str:
+        """Well above everything that the machine draws for longer than a moment."""
+        spec, products = self.scenario.machines[machine], self.scenario.products.values()
+        peak = max([1.0, *(step.power for step in spec.load)]) * max([1.0, *(product.power for product in products)])
+        return f"{max(spec.power.values()) * peak * _MORE_POWER:.0f}W"
 
     def _asset(self, name: str) -> dict[str, Any]:
         """The asset of a machine, begun where it is not there yet."""
