@@ -19,13 +19,14 @@ from gateway.commands.energy_texts import (
 )
 from gateway.commands.kpi_asking import ConfigPath, moment, zone_of
 from gateway.config import Config, load
-from gateway.document import closest
 from gateway.energy.electricity import Electricity
 from gateway.energy.localtime import month_span
+from gateway.energy.stored import meters
 from gateway.fields import parse_duration
 from gateway.kpi.reading import reading
 from gateway.packs import TariffRecord
 from gateway.ports import Unusable
+from gateway.spelling import closest
 
 app = typer.Typer(help="Electricity: peak demand, load factor, power factor, what it costs.", no_args_is_help=True)
 OwnerOrSite = Annotated[
@@ -97,8 +98,7 @@ def _variants(electricity: Electricity, wanted: Sequence[str]) -> Sequence[str]:
     known = electricity.choice().variants()
     for name in wanted:
         if name not in known:
-            text = f"no hours {name!r}{closest(name, known)}; the packs have {', '.join(known) or 'no variants'}"
-            raise typer.BadParameter(text, param_hint="--hours")
+            raise typer.BadParameter(f"no hours {name!r} in the packs{closest(name, known)}", param_hint="--hours")
     return wanted
 
 
@@ -113,8 +113,8 @@ def _electricity(config: Config, tariff: str | None = None) -> Electricity:
     if tariff is not None:
         known = sorted({record.key for record in packs.of(TariffRecord)})
         if key not in known:
-            what = f"no tariff {key!r}{closest(key, known)}" if key else "the config has no electricity.tariff"
-            raise Unusable(f"{what}; the packs have {', '.join(known) or 'none: add `packs: [vietnam]`'}")
+            have = f"the packs have {', '.join(known)}" if known else "no pack has one: add `packs: [vietnam]`"
+            raise Unusable(f"no tariff {key!r}{closest(key, known)}" if key and known else f"name a tariff: {have}")
     return Electricity(section.model_copy(update={"tariff": key}), packs, zone_of(config))
 
 
@@ -147,4 +147,6 @@ def _asked(config: Config, owner: str) -> Iterator[tuple[apsw.Connection, str]]:
         known: list[str] = [row[0] for row in db.execute("SELECT owner FROM progress ORDER BY owner")]
         if name not in known:
             raise Unusable(f"{name!r} has no numbers yet{closest(name, known)}")
+        if not meters(db, name):
+            raise Unusable(f"{name} has no electricity meter: give an asset of it `energy: {{ electricity: … }}`")
         yield db, name

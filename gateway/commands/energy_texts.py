@@ -169,8 +169,8 @@ def _sums(found: Bill) -> list[tuple[str, float | None]]:
 def _print_remarks(found: Bill) -> None:
     for name, extra in (("reactive", found.reactive), ("capacity", found.capacity)):
         SAY.print(f"  {name}: {extra.note}{_left_out(found, extra)}")
-    for name in found.missing:
-        SAY.print(f"  factor_missing: no record of the {name} for a part of this range: there is no amount")
+    if found.missing:
+        SAY.print(f"  there is no amount: {reason(found)}")
     if found.spread_mwh and found.low is not None and found.high is not None:
         kwh = f"{found.spread_mwh / _MWH_PER_KWH:,.1f} kWh were used while the meter was not read"
         SAY.print(f"  {kwh}: nobody knows in which band; the energy costs {_money(found.low)} to {_money(found.high)}")
@@ -202,9 +202,17 @@ def bill_as_json(found: Bill, look: Stored, zone: ZoneInfo) -> dict[str, Any]:
         "capacity": {"amount": found.capacity.amount, "note": found.capacity.note},
         "vat": found.vat,
         "total": found.total,
-        "reason": "factor_missing: " + ", ".join(found.missing) if found.missing else "",
+        "reason": reason(found),
         "records": found.factors,
     }
+
+
+def reason(found: Bill) -> str:
+    """Why a bill has no amount."""
+    if "energy" in found.missing:
+        return "no energy was measured"
+    lacking = " and ".join(found.missing)
+    return f"factor_missing: no record of the {lacking} for a part of this range" if lacking else ""
 
 
 def _line_as_json(line: Line) -> dict[str, Any]:

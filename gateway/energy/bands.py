@@ -24,15 +24,27 @@ _NORMAL: Final = BANDS.index("normal")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The records that apply to a day; None where the packs have none."""
+    """The records that apply to a day; None where the packs have none.
+
+    tried  the hours are not valid on the day: somebody asks what they would cost
+    """
 
     tariff: Found[TariffRecord] | None
     hours: Found[HoursRecord] | None
+    tried: bool = False
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What lacks for a price."""
         return ("tariff",) * (self.tariff is None) + ("hours",) * (self.hours is None)
+
+    @property
+    def labels(self) -> list[str]:
+        """The records in words."""
+        found = [self.tariff.label] if self.tariff else []
+        if self.hours:
+            found.append(self.hours.label + ", tried on days on which it is not valid" * self.tried)
+        return found
 
     def price(self, band: Band) -> float | None:
         """The price of a kWh without VAT."""
@@ -98,7 +110,8 @@ class Choice:
 
     def terms(self, day: date) -> Terms:
         """The records of a day."""
-        return Terms(self.packs.at(TariffRecord, self.tariff, day), self._hours(day))
+        tariff, hours = self.packs.at(TariffRecord, self.tariff, day), self._hours(day)
+        return Terms(tariff, hours, bool(self.variant and hours and not hours.record.covers(day)))
 
     def variants(self) -> list[str]:
         """The names of the variants of the hours."""

@@ -75,7 +75,7 @@ class Bill:
     lines     by band and records, in order of time and band
     low, high  the energy's amount if what is spread over a hole was all in the cheapest, or dearest, band of the hole
     factors   every record that was used
-    missing   what no record says; then there is no amount
+    missing   what lacks: `energy`, or a record of `tariff` or `hours`; then there is no amount
     """
 
     lines: tuple[Line, ...]
@@ -152,10 +152,12 @@ def bill(
     lines = tuple(_lines(profile, bands))
     used = [line.terms for line in lines if line.mwh]
     missing = tuple(dict.fromkeys(name for terms in used for name in terms.missing))
+    if not profile.known_ms and not profile.total_mwh:
+        missing = ("energy",)
     currency = next((terms.tariff.record.currency for terms in bands.terms if terms.tariff), "")
     energy = None if missing else sum(line.amount or 0.0 for line in lines)
     low, high = (None, None) if energy is None else _bounds(profile, bands, energy)
-    factors = [found.label for terms in used for found in (terms.tariff, terms.hours) if found]
+    factors = [label for terms in used for label in terms.labels]
     charge = _reactive(energy, power_factor, reactive, registered_kw)
     if reactive and charge.amount is not None:
         factors.append(reactive.label)
@@ -164,7 +166,7 @@ def bill(
 
 
 def _lines(profile: Profile, bands: Bands) -> Iterator[Line]:
-    """Energy by records and band, those without energy left out but where there is none at all."""
+    """Energy by records and band."""
     energy = np.diff(profile.at(bands.edge_ms))
     holes = Profile(profile.edge_ms, np.where(profile.known, 0, profile.mwh), profile.known)
     spread = np.diff(holes.at(bands.edge_ms))
