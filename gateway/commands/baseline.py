@@ -10,13 +10,11 @@ from typing import Annotated, Final
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
 
 from gateway.commands import baseline_shown as shown
-from gateway.commands.fact import user
-from gateway.commands.kpi_asking import ConfigPath, moment, must_be_known, now_ms, stored, table_console, zone_of
+from gateway.commands.kpi_asking import must_be_known, stored
+from gateway.commands.shared import PLAIN, ConfigPath, moment, now_ms, table_console, user, zone_of
 from gateway.config import Config, load
-from gateway.document import closest
 from gateway.energy.baseline.comparing import compare, normalised
 from gateway.energy.baseline.drivers import NoDriver
 from gateway.energy.baseline.fitting import fitted
@@ -28,6 +26,7 @@ from gateway.energy.baseline.temperatures import daily_means
 from gateway.fields import Name
 from gateway.history.query import HistoryReader
 from gateway.ports import Unusable
+from gateway.spelling import closest
 
 app = typer.Typer(
     help="Energy baselines: energy as a line over its drivers, and what was saved since.", no_args_is_help=True
@@ -41,7 +40,6 @@ Data = Annotated[
 ]
 Version = Annotated[int | None, typer.Option(min=1, help="This version; not given: the newest")]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts")]
-_SAY: Final = Console(highlight=False, markup=False, soft_wrap=True)
 _DRIFT: Final = 2
 
 
@@ -99,7 +97,7 @@ def show(
     elif every:
         table_console().print(shown.listed(every, zone_of(checked)))
     else:
-        _SAY.print("no baseline yet: make one with `lineside baseline fit`")
+        PLAIN.print("no baseline yet: make one with `lineside baseline fit`")
 
 
 @app.command("compare")
@@ -148,7 +146,7 @@ def compare_baseline(
     else:
         table_console().print(shown.compared(report, zone_of(checked)))
         for line in shown.verdict(report, zone_of(checked)):
-            _SAY.print(line)
+            PLAIN.print(line)
     if alarm and any(one.direction == "more" for one in result.drifts):
         raise typer.Exit(_DRIFT)
 
@@ -158,7 +156,7 @@ def _print_baseline(baseline: Baseline, config: Config, *, as_json: bool) -> Non
         typer.echo(json.dumps(shown.as_json(baseline), indent=2, ensure_ascii=False))
         return
     for line in shown.head(baseline, zone_of(config)):
-        _SAY.print(line)
+        PLAIN.print(line)
     for table in shown.tables(baseline, zone_of(config)):
         table_console().print(table)
 

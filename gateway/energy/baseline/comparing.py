@@ -65,7 +65,7 @@ class Comparison:
     @property
     def enpi(self) -> float | None:
         """Σ energy / Σ expected: below 1 is better than the baseline. None where nothing was expected."""
-        return self.energy / self.total if self.total > 0 else None
+        return self.energy / self.total if self.total > _ROUNDING * abs(self.energy) else None
 
     @property
     def improvement(self) -> float | None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from gateway.document import closest
 from gateway.kpi.buckets import quantities
 from gateway.kpi.windows import Sums
+from gateway.spelling import closest
 from gateway.table import read_table
 
 Means = Callable[[str, date], float | None]

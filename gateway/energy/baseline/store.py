@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from gateway.document import closest
 from gateway.energy.baseline.record import Baseline
 from gateway.ports import Unusable
+from gateway.spelling import closest
 
 _FORMAT: Final = 1
 
