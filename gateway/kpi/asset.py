@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -14,6 +14,7 @@ COUNTS: Final = ("total", "good", "scrap")
 MORE_COUNTS: Final = ("rework", "inspected", "passed")
 ALIVE: Final = "alive"
 POWER: Final = "power"
+MEASURE: Final = "measure."
 
 
 class TimeClass(IntEnum):
@@ -60,7 +61,8 @@ class Hold:
 class Binding:
     """One role of an asset, bound to a tag.
 
-    kind          `level`, `counter`, `increment` (each reading is an amount) or `pulse` (each non-zero one is a part)
+    kind          `level`, `counter`, `increment` (each reading is an amount), `pulse` (each non-zero one is a part),
+                  `measure` (each is a value of its own) or `booked` (people count)
     modulus       a counter rolls over at this value of the tag; 0: never
     scale_to_si   the tag's value × this = parts (counts), mWh (energy), W (power)
     is_text       the value of a fact is `text_code(text)`
@@ -103,6 +105,26 @@ class StateRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """Something that is measured of parts.
+
+    lsl, usl  lower and upper limit, None: there is none on this side
+    subgroup  values in a subgroup
+    step      values are counted in whole steps of this, from `origin` on
+    """
+
+    lsl: float | None
+    usl: float | None
+    subgroup: int
+    step: float
+
+    @property
+    def origin(self) -> float:
+        """One of the limits."""
+        return self.lsl if self.lsl is not None else self.usl or 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class AssetModel:
     """Everything that turns an asset's facts into numbers.
 
@@ -115,6 +137,7 @@ class AssetModel:
     target_per_h      good parts wanted per planned hour, None where neither target nor ideal time is known
     rated_per_h       parts per hour that the equipment is rated for
     takt_us           time per part that the demand leaves
+    measures          name → what is measured, by the role `measure.<name>`
     hash              of everything that changes a number, see `fingerprint`
     """
 
@@ -132,6 +155,7 @@ class AssetModel:
     reasons: Mapping[str, TimeClass | None] = field(default_factory=dict)
     rated_per_h: float | None = None
     takt_us: int | None = None
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
 
 def number_text(value: float) -> str:
@@ -172,8 +196,14 @@ def _content(model: AssetModel) -> dict[str, object]:
         "reasons": {code: time_class.label for code, time_class in model.reasons.items() if time_class is not None},
         "rated_per_h": model.rated_per_h,
         "takt_us": model.takt_us,
+        "measures": measure_fields(model),
         "calendar": model.calendar.describe(),
     }
+
+
+def measure_fields(model: AssetModel) -> dict[str, dict[str, object]]:
+    """The measures in JSON's types."""
+    return {name: asdict(measure) for name, measure in model.measures.items()}
 
 
 def checks_of(binding: Binding) -> list[float | None]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from gateway.fields import Duration, Name, Section
+from gateway.kpi.check_config import CheckConfig, MeasureConfig
 from gateway.kpi.state_config import StateConfig, TagName
 
 
@@ -107,3 +108,5 @@ class AssetConfig(Section):
     rated: Rate | None = None
     takt_time: Duration | None = None
     target: Rate | None = None
+    measures: dict[Name, MeasureConfig] = Field(default_factory=dict)
+    checks: dict[str, CheckConfig] = Field(default_factory=dict)

@@ -21,7 +21,8 @@ SESSION: Final = "session"
 _UP_AGAIN: Final = {uncertain(Reason.NOT_CONNECTED): RESUMED, uncertain(Reason.MISSING): RENEWED}
 Key = tuple[str, str]
 """Owner (asset or `source/<source>`) and role."""
-_EVENTS: Final = ("increment", "pulse")  # kinds whose readings each count, so that none may stand for another
+_EVENTS: Final = ("increment", "pulse", "measure")
+"""Kinds whose readings each count, so that none may stand for another."""
 _OWN_LIFE: Final[Key] = ("gateway", "alive")
 
 

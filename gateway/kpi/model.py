@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from gateway.kpi.asset import AssetModel, Binding, Hold, StateRule, TimeClass, checks_of, rule_fields
+from gateway.kpi.asset import (
+    AssetModel,
+    Binding,
+    Hold,
+    Measure,
+    StateRule,
+    TimeClass,
+    checks_of,
+    measure_fields,
+    rule_fields,
+)
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.facts import FOREVER_MS
 from gateway.model import TagTable
@@ -45,6 +55,7 @@ def dump(model: AssetModel, tags: TagTable) -> str:
         "target_per_h": model.target_per_h,
         "rated_per_h": model.rated_per_h,
         "takt_us": model.takt_us,
+        "measures": measure_fields(model),
         "calendar": model.calendar.describe(),
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True)
@@ -68,7 +79,17 @@ def load(text: str, digest: str, tags: TagTable) -> AssetModel:
         reasons={code: label and TimeClass[label.upper()] for code, label in content["reasons"].items()},
         rated_per_h=content["rated_per_h"],
         takt_us=content["takt_us"],
+        measures=_measures(content),
     )
+
+
+def measures_of(text: str) -> dict[str, Measure]:
+    """The measures in what `dump` wrote."""
+    return _measures(json.loads(text))
+
+
+def _measures(content: dict[str, Any]) -> dict[str, Measure]:
+    return {name: Measure(**fields) for name, fields in content["measures"].items()}
 
 
 def _classes(found: dict[str, str]) -> dict[str, TimeClass]:

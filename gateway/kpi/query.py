@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
+from gateway.kpi.asset import Measure
 from gateway.kpi.buckets import quantities
 from gateway.kpi.catalogue import Catalogue
 from gateway.kpi.chunks import Chunks
@@ -14,6 +15,7 @@ from gateway.kpi.comparison import Comparison, compare
 from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
 from gateway.kpi.laid import Intervals
+from gateway.kpi.model import measures_of
 from gateway.kpi.store import COLUMNS, SCHEMA
 from gateway.kpi.windows import WINDOWS, Context, Sums, WindowKpis
 
@@ -127,6 +129,18 @@ class KpiReader:
         sql = "SELECT valid_from_ms, hash, json FROM model WHERE asset = ? ORDER BY valid_from_ms"
         return [ModelRecord(*row) for row in self._read(sql, asset)]
 
+    def measures(self, asset: str) -> dict[str, Measure]:
+        """What is measured of an asset's parts now."""
+        records = self.models(asset)
+        return measures_of(records[-1].json) if records else {}
+
+    def assets_of(self, owner: str) -> list[str]:
+        """The assets below a line, an area or the site; of an asset itself."""
+        groups = self.context(owner).groups
+        if owner not in groups:
+            return [owner]
+        return [asset for member in groups[owner]["members"] for asset in self.assets_of(member)]
+
     def texts(self, codes: Sequence[int]) -> dict[int, str]:
         """The texts of state codes."""
         marks = ",".join("?" * len(codes))
@@ -134,11 +148,11 @@ class KpiReader:
 
     def facts(self, owner: str, role: str, from_ms: int, to_ms: int) -> Series:
         """The facts of a role in a range, with its neighbours on both sides."""
-        return self._asked(lambda db: Chunks(db).window(owner, role, from_ms, to_ms))
+        return self.asked(lambda db: Chunks(db).window(owner, role, from_ms, to_ms))
 
     def intervals(self, asset: str, from_ms: int, to_ms: int) -> tuple[Interval, ...]:
         """What was said about stretches of an asset's time that touch a range."""
-        return self._asked(lambda db: Intervals(db).of(asset, from_ms, to_ms))
+        return self.asked(lambda db: Intervals(db).of(asset, from_ms, to_ms))
 
     def minutes(self, owner: str, from_ms: int, to_ms: int) -> list[MinuteRow]:
         """The stored minutes of a range that have anything in them, in order."""
@@ -172,9 +186,10 @@ class KpiReader:
         return int(found[0][0]) if found else 0
 
     def _read(self, sql: str, *bindings: str | int) -> list[Any]:
-        return self._asked(lambda db: db.execute(sql, bindings).fetchall())
+        return self.asked(lambda db: db.execute(sql, bindings).fetchall())
 
-    def _asked(self, question: Callable[[apsw.Connection], T]) -> T:
+    def asked(self, question: Callable[[apsw.Connection], T]) -> T:
+        """The answer to a question that reads the file. NoKpis: it cannot be read."""
         try:
             return question(self._open())
         except apsw.Error as exc:

@@ -8,18 +8,12 @@ from typing import Any, Final
 
 import apsw
 
-from gateway.kpi.asset import AssetModel, fact_roles
 from gateway.kpi.book import Derived, derive
 from gateway.kpi.buckets import MINUTE_MS, quantities
-from gateway.kpi.chunks import Chunks
-from gateway.kpi.intake import SESSION
-from gateway.kpi.laid import Intervals
-from gateway.kpi.model import load
+from gateway.kpi.past import Past
 from gateway.kpi.posting import Span, minute_of
-from gateway.kpi.segments import reach_ms
 from gateway.kpi.split import Split, Splits, by_minute
 from gateway.kpi.store import COLUMNS, Progress, Row
-from gateway.model import Tag, TagTable
 
 _PIECE_MS: Final = 6 * 3_600_000
 _MISSING: Final = "minute"
@@ -82,10 +76,9 @@ class _Look:
         self._texts = {float(code): str(text) for code, text in _rows(db, "SELECT id, text FROM text")}
 
     def pieces(self, from_ms: int, to_ms: int) -> list[Piece]:
-        found = _rows(self._db, "SELECT * FROM progress WHERE owner = ?", self._asset)
-        if not found:
+        progress = Past(self._db, self._asset).progress()
+        if progress is None:
             return [Piece(self._asset, from_ms, to_ms, 0, left_out="has no facts")]
-        progress = Progress(*found[0][1:])
         kept_ms, closed_ms = minute_of(max(progress.sealed_ms, progress.first_ms)), progress.closed_ms
         start, end = max(from_ms, kept_ms), min(to_ms, closed_ms)
         waiting = [(max(a, start), min(b, end)) for a, b in self._waiting()]
@@ -151,25 +144,8 @@ class _Look:
                         yield Difference(self._asset, minute, quantity, stored, found, *label)
 
     def _derived(self, digest: str, span: Span, horizon_ms: int) -> Derived:
-        model, tags = self._model(digest)
-        wide = (span[0] - reach_ms(model), span[1] + reach_ms(model))
-        chunks = Chunks(self._db)
-        roles = {*fact_roles(model), *chunks.booked(self._asset)}
-        facts = {role: chunks.window(self._asset, role, *wide) for role in sorted(roles)}
-        sessions = {
-            number: chunks.window(tag.name.rpartition("/")[0], SESSION, *wide)
-            for number, tag in tags
-            if tag.name.endswith(f"/{SESSION}")
-        }
-        intervals = Intervals(self._db).of(self._asset, *wide)
-        return derive(model, facts, sessions, span, horizon_ms, intervals, self._texts)
-
-    def _model(self, digest: str) -> tuple[AssetModel, TagTable]:
-        sql = "SELECT json FROM model WHERE asset = ? AND hash = ? LIMIT 1"
-        text = _rows(self._db, sql, self._asset, digest)[0][0]
-        names = {name for role in json.loads(text)["roles"].values() for name in (role["tag"], role["session"]) if name}
-        tags = TagTable((number, Tag(name)) for number, name in enumerate(sorted(names)))
-        return load(text, digest, tags), tags
+        found = Past(self._db, self._asset).inputs(digest, *span)
+        return derive(found.model, found.facts, found.sessions, span, horizon_ms, found.intervals, self._texts)
 
 
 def _without(spans: Sequence[Span], from_ms: int, to_ms: int) -> list[Span]:

@@ -1,13 +1,14 @@
 """Config → models: binds each asset's roles to tags, and says what is wrong and where."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.kpi.asset import (
     ALIVE,
     COUNTS,
+    MEASURE,
     MORE_COUNTS,
     POWER,
     AssetModel,
@@ -25,6 +26,7 @@ from gateway.kpi.products import EVERY, ProductConfig, ideal_times
 from gateway.kpi.reasons import ReasonConfig, Reasons
 from gateway.kpi.state_config import StateConfig, StepConfig, exact_rules, rules_of
 from gateway.model import Site, Tag, TagTable, TagType
+from gateway.spelling import closest
 
 __all__ = [
     "COUNTS",
@@ -125,7 +127,8 @@ class _Builder:
     def model(self, name: str, config: AssetConfig) -> AssetModel:
         path = ("assets", name)
         bound, state_map, rules = self.state((*path, "state"), name, config.state)
-        bound |= self.roles(path, name, config)
+        bound |= self.roles(path, name, config) | self.measures(path, name, config)
+        self.check(path, bound, config)
         self.check_booked(path, config)
         ideal_us = round(config.ideal_cycle_time * 1e6) if config.ideal_cycle_time else None
         model = AssetModel(
@@ -142,6 +145,7 @@ class _Builder:
             reasons=self.reasons.classes,
             rated_per_h=config.rated,
             takt_us=round(config.takt_time * 1e6) if config.takt_time else None,
+            measures={key: measure.measure for key, measure in config.measures.items()},
         )
         return replace(model, hash=fingerprint(model))
 
@@ -228,6 +232,30 @@ class _Builder:
             self.wrong((*path, "max_power"), "is for the energy register: add `energy`, or remove it")
         return found
 
+    def measures(self, path: tuple[str, ...], asset: str, config: AssetConfig) -> dict[str, Binding]:
+        found: dict[str, Binding] = {}
+        for name, measure in config.measures.items():
+            here = (*path, "measures", name, "tag")
+            tag = self.tag(here, asset, measure.tag)
+            if tag is not None:
+                self.must_be_number(here, MEASURE + name, tag)
+                found[MEASURE + name] = self.binding(MEASURE + name, tag, "measure")
+        return found
+
+    def check(self, path: tuple[str, ...], bound: dict[str, Binding], config: AssetConfig) -> None:
+        """Binds what the readings of roles and measures must keep to."""
+        for key, check in config.checks.items():
+            role = MEASURE + key if key in config.measures else key
+            known = [one.removeprefix(MEASURE) for one in bound if one != POWER]
+            if role not in bound or role == POWER:
+                self.wrong((*path, "checks", key), f"no role {key!r} with a tag" + closest(key, known))
+                continue
+            low, high = (-math.inf if check.min is None else check.min), (math.inf if check.max is None else check.max)
+            flat_ms = round((check.flat_line or 0) * 1000)
+            if bound[role].is_text and (low, high) != (-math.inf, math.inf):
+                self.wrong((*path, "checks", key), f"{bound[role].tag_name!r} is a text: it has no `min` and `max`")
+            bound[role] = replace(bound[role], low=low, high=high, flat_ms=flat_ms)
+
     def count(self, path: tuple[str | int, ...], asset: str, role: str, config: CountConfig) -> Binding | None:
         if config.tag is None:
             return Binding(role, -1, "booked")
@@ -255,7 +283,7 @@ class _Builder:
         full = written if "/" in written else f"{asset}/{written}"
         tag_id = self.tags.get(full)
         if tag_id is None:
-            self.wrong(path, f"no tag {full!r}" + _close(full, (tag.name for _, tag in self.tags)))
+            self.wrong(path, f"no tag {full!r}" + closest(full, (tag.name for _, tag in self.tags)))
             return None
         return self.tags[tag_id]
 
@@ -278,14 +306,8 @@ class _Builder:
 
     def named(self, path: tuple[str | int, ...], what: str, name: str, known: Mapping[str, object]) -> bool:
         if name not in known:
-            self.wrong(path, f"no {what} {name!r}" + _close(name, known))
+            self.wrong(path, f"no {what} {name!r}" + closest(name, known))
         return name in known
 
     def wrong(self, path: tuple[str | int, ...], problem: str) -> None:
         self.problems.append(KpiConfigError(path, problem))
-
-
-def _close(name: str, known: Iterable[str]) -> str:
-    """A hint at the name that was probably meant."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

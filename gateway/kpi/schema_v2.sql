@@ -102,6 +102,15 @@ CREATE TABLE month (
     PRIMARY KEY (asset, month)
 ) WITHOUT ROWID;
 
+-- measured values of an hour (since 1970): how many, sums and ranges of subgroups in whole steps from an origin
+CREATE TABLE measure (
+    asset TEXT NOT NULL, name TEXT NOT NULL, hour INTEGER NOT NULL, n INTEGER NOT NULL,
+    total INTEGER NOT NULL, squares INTEGER NOT NULL,
+    subgroup INTEGER NOT NULL, groups INTEGER NOT NULL, ranges INTEGER NOT NULL, left_out INTEGER NOT NULL,
+    origin REAL NOT NULL, step REAL NOT NULL,
+    PRIMARY KEY (asset, name, hour)
+) WITHOUT ROWID;
+
 -- results on their way to the journal: the batch's tag ids are those of outbox_tag
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
 CREATE TABLE outbox_tag (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, type TEXT NOT NULL, unit TEXT NOT NULL);

@@ -11,6 +11,7 @@ from gateway.kpi.cells import Cells, summed, within
 from gateway.kpi.checks import Amiss, verdict
 from gateway.kpi.counters import Increments
 from gateway.kpi.facts import Series
+from gateway.kpi.parts import grown
 from gateway.kpi.watch import Heard, Watch, due
 
 COUNTED: Final = ("expected", "received", "checked", "accurate", "in", "bad", "time", "live")
@@ -50,7 +51,7 @@ def scores(
     asset: AssetModel,
     facts: Mapping[str, Series],
     sessions: Mapping[int, Series],
-    grown: Mapping[str, Increments],
+    counted: Mapping[str, Increments],
     service: Service,
     cells: Cells,
     horizon_ms: int,
@@ -65,16 +66,16 @@ def scores(
 
     Args:
         facts, sessions: all that the range depends on.
-        grown: role → what its readings count.
+        counted: role → what its readings count.
         horizon_ms: up to here time has passed for the journal.
     """
-    watch, amiss = Watch(asset, facts, sessions, horizon_ms), Amiss(asset, grown, cells.from_ms, cells.to_ms)
+    watch, amiss = Watch(asset, facts, sessions, horizon_ms), Amiss(asset, counted, cells.from_ms, cells.to_ms)
     found: dict[str, Scores] = {}
     for role in fact_roles(asset):
         if asset.bindings[role].kind == "booked":
             continue
         series = facts.get(role, Series.empty())
-        said = verdict(asset, role, series, grown.get(role), amiss)
+        said = verdict(asset, role, series, counted.get(role), amiss)
         count = service.count(series.time_ms)
         checked = accurate = cells.zeros
         if said.wrong is not None:
@@ -83,6 +84,21 @@ def scores(
         found[role] = np.array([*watched[:2], checked, accurate, count, service.count(series.time_ms[said.bad])])
         found[role] = np.concatenate([found[role], watched[2:]])
     return found
+
+
+def by_role(
+    asset: AssetModel,
+    facts: Mapping[str, Series],
+    sessions: Mapping[int, Series],
+    span: tuple[int, int],
+    horizon_ms: int,
+) -> dict[str, NDArray[np.int64]]:
+    """role → int64[8]: the counts of a whole range, which add up to the asset's own."""
+    cells = Cells(asset, facts, (), *span, {})
+    planned = np.array(asset.calendar.planned(*span), np.int64).reshape(-1)
+    service = Service(asset, cells, planned, min(span[1], horizon_ms))
+    found = scores(asset, facts, sessions, grown(asset, facts), service, cells, horizon_ms)
+    return {role: counts.sum(axis=1) for role, counts in found.items()}
 
 
 def _watched(heard: Heard | None, service: Service, cells: Cells) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from gateway.kpi.entrybook import EntryBook
 from gateway.kpi.facts import FOREVER_MS, Series, merge_all
 from gateway.kpi.group import Group, groups, regroup
 from gateway.kpi.intake import SESSION, Taken
+from gateway.kpi.measured import measure_again
 from gateway.kpi.model import ModelHistory, dump, load
 from gateway.kpi.posting import LATE, Post, post
 from gateway.kpi.publisher import Publisher
@@ -167,6 +168,8 @@ class Worker:
         for column in (*columns, *self._sources.values()):
             if column.fresh:
                 self.store.chunks.put(column.owner, column.role, part, merge_all(column.fresh))
+        for book in self.books.values():
+            measure_again(self.store, book)
 
     def _put_later(self, closed: Mapping[str, Closed]) -> None:
         self.store.put_later({name: (one.later, self.books[name].asked_by) for name, one in closed.items()})

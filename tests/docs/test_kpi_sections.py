@@ -1,4 +1,4 @@
-"""The config sections shown on the pages about states and planning are accepted as they stand."""
+"""The config sections shown on the pages of the guide are accepted as they stand."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from gateway.kpi.products import read_products
 STATES, PLANNING = (Path(f"docs/kpi/{page}.md") for page in ("states", "planning"))
 BLOCKS = [
     pytest.param(block, id=f"{page.stem}-{number}")
-    for page in (STATES, PLANNING)
+    for page in (STATES, PLANNING, *(Path(f"docs/kpi/{page}.md") for page in ("data-quality", "quality")))
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S), 1)
 ]
 

@@ -30,7 +30,7 @@ STATES: Mapping[str, TimeClass] = {
     "7": TimeClass.PLANNED_STOP,
 }
 KINDS = {"state": "level", "total": "counter", "good": "counter", "scrap": "counter", "energy": "counter"}
-OPTIONAL = {"alive": "level"}
+OPTIONAL = {"alive": "level", "startup": "level"}
 
 
 def machine(*roles: str, hold: Hold = UNWATCHED, **changes: Any) -> AssetModel:

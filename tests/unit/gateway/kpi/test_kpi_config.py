@@ -1,12 +1,14 @@
 import json
+import math
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from gateway.kpi.asset import TimeClass, describe
+from gateway.kpi.asset import Measure, TimeClass, describe
 from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.config import AssetConfig, LineConfig
+from gateway.kpi.model import dump, load
 from gateway.kpi.roles import AssetModel, KpiConfigError, available, build_models, check_models
 from gateway.model import Site, Tag, TagTable, TagType
 from gateway.walltime import Span
@@ -146,7 +148,7 @@ def test_what_does_not_fit_is_named_with_its_path_and_what_to_do(
 def test_lines_name_calendars_and_assets_that_exist() -> None:
     lines = {"stamping": {"calendar": "weekend", "flow": "serial", "constraint": "press-08"}}
     assert problems(lines) == {
-        "lines.stamping.calendar": "no calendar 'weekend'",
+        "lines.stamping.calendar": "no calendar 'weekend'; known are default",
         "lines.stamping.constraint": "no asset 'press-08'; did you mean 'press-07'?",
     }
 
@@ -275,3 +277,50 @@ def test_the_last_asset_of_a_line_stands_on_it_and_the_line_is_serial() -> None:
 def test_a_constraint_makes_no_parallel_line_serial() -> None:
     with pytest.raises(ValidationError, match="`constraint` is for a serial line: add `flow: serial`"):
         LineConfig.model_validate({"constraint": "press-07"})
+
+
+def test_checks_and_measures_are_bound_to_roles_and_come_back_from_a_record() -> None:
+    model = build(
+        measures={"torque": {"tag": "voltage", "lsl": 9, "usl": 11}},
+        checks={"total": {"flat_line": "4h"}, "torque": {"min": 0, "max": 100}},
+    )
+    torque, total = model.bindings["measure.torque"], model.bindings["total"]
+    assert (torque.kind, torque.low, torque.high, torque.flat_ms) == ("measure", 0, 100, 0)
+    assert (total.low, total.high, total.flat_ms) == (-math.inf, math.inf, 4 * 3_600_000)
+    assert model.measures == {"torque": Measure(9, 11, 5, 2e-6)}
+    tags = TagTable(enumerate(TAGS, 10))
+    again = load(dump(model, tags), model.hash, tags)
+    assert (again.measures, again.bindings["total"].flat_ms) == (model.measures, total.flat_ms)
+    assert (again.bindings["measure.torque"].high, again.bindings["total"].low) == (100, -math.inf)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "problem"),
+    [
+        ({"checks": {"totla": {"min": 0}}}, "checks.totla", "no role 'totla' with a tag; did you mean 'total'?"),
+        ({"checks": {"power": {"min": 0}}}, "checks.power", "no role 'power' with a tag"),
+        ({"checks": {"state": {"max": 3}}}, "checks.state", "'press-07/state' is a text: it has no `min` and `max`"),
+        ({"measures": {"d": {"tag": "gauge", "lsl": 1, "usl": 2}}}, "measures.d.tag", "no tag 'press-07/gauge'"),
+        ({"measures": {"d": {"tag": "job", "lsl": 1, "usl": 2}}}, "measures.d.tag", "needs a number"),
+    ],
+)
+def test_what_is_checked_or_measured_must_be_there(changes: dict[str, Any], path: str, problem: str) -> None:
+    found = problems(**changes)
+    assert problem in found[f"assets.press-07.{path}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"checks": {"total": {}}}, "needs `min`, `max` or `flat_line`"),
+        ({"checks": {"total": {"min": 2, "max": 1}}}, "`min` must be less than `max`"),
+        ({"measures": {"d": {"tag": "voltage"}}}, "needs `lsl` or `usl`"),
+        ({"measures": {"d": {"tag": "voltage", "usl": 2}}}, "with one limit it needs `resolution`"),
+        ({"measures": {"d": {"tag": "voltage", "lsl": 3, "usl": 2}}}, "`lsl` must be less than `usl`"),
+        ({"measures": {"d": {"tag": "voltage", "lsl": 1, "usl": 2, "resolution": 1e-9}}}, "at least a millionth"),
+        ({"measures": {"d": {"tag": "voltage", "lsl": 1, "usl": 2, "subgroup": 26}}}, "less than or equal to 25"),
+    ],
+)
+def test_checks_and_measures_that_cannot_be_are_refused(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        build(**changes)
