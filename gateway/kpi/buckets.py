@@ -13,6 +13,7 @@ from gateway.kpi.cells import MINUTE_MS, Cells, summed, within
 from gateway.kpi.counters import Anomaly, Increments
 from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
+from gateway.kpi.meter_time import metered_ms
 from gateway.kpi.parts import Counted, grown, parts
 from gateway.kpi.scores import Service, data_quality, scores
 from gateway.kpi.segments import Segments
@@ -32,7 +33,7 @@ quantities: Final[tuple[str, ...]] = (
     *("total", "output", "good", "scrap", "rework", "startup_scrap", "inspected", "passed"),
     *("stops", "minor_stops", "faults"),
     *(f"energy_{name}" for name in (*_IN_PLANNED, *_OUTSIDE)),
-    *("energy", "facts", "facts_bad", "counter_anomalies"),
+    *("energy", "metered", "facts", "facts_bad", "counter_anomalies"),
     *(f"dq_{name}" for name in ("expected", "received", "checked", "accurate", "in", "bad", "time", "live")),
 )
 """Names of the additive quantities, in their stored order: times in µs, energies in mWh, the others counts."""
@@ -152,6 +153,7 @@ def _times_and_energy(
         energy = table(np.diff(meter.at(edges)))
         found |= {f"energy_{name}": row for name, row in zip(_KINDS, energy, strict=True)}
         found["energy"] = energy.sum(axis=0)
+        found["metered"] = metered_ms(meter, asset.bindings["energy"], cells.edges) * 1000
     return found
 
 

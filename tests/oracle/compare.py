@@ -7,7 +7,7 @@ from typing import TypeVar
 from tests.oracle.ledger import Minutes, Slices
 
 Key = TypeVar("Key", int, tuple[int, str, str])
-ELSEWHERE = ("dq_", "counter_anomalies")
+ELSEWHERE = ("dq_", "counter_anomalies", "metered")
 """Quantities that have tests of their own."""
 
 

@@ -12,7 +12,8 @@ from gateway.kpi.factors import Factor
 
 NO_GRID_FACTOR: Final = "no grid factor: add packs: [vietnam]"
 TOO_MANY_FLAG: Final = "good_exceeds_total"
-EVERYBODYS: Final = frozenset(name for name in quantities if name.startswith(("energy", "facts", "counter", "dq_")))
+_COUNTED: Final = ("energy", "metered", "facts", "counter", "dq_")
+EVERYBODYS: Final = frozenset(name for name in quantities if name.startswith(_COUNTED))
 """Quantities that a serial line has from all its assets; the others are its constraint's."""
 _ZERO: Final = {
     "planned": "no planned time",
