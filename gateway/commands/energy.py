@@ -17,7 +17,7 @@ from gateway.commands.energy_texts import (
     print_demand,
     write_windows,
 )
-from gateway.commands.kpi_asking import ConfigPath, moment, zone_of
+from gateway.commands.shared import ConfigPath, moment, zone_of
 from gateway.config import Config, load
 from gateway.energy.electricity import Electricity
 from gateway.energy.localtime import month_span

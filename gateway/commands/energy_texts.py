@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.commands.kpi_asking import table_console
+from gateway.commands.shared import PLAIN, table_console
 from gateway.energy.bill import Bill, Extra, Line
 from gateway.energy.demand import Peak
 from gateway.energy.electricity import OwnersDemand
@@ -19,7 +18,6 @@ from gateway.energy.stored import Stored
 from gateway.moment import show_moment
 from gateway.packs.records import BANDS
 
-SAY: Final = Console(highlight=False, markup=False, soft_wrap=True)
 _HOUR_MS: Final = 3_600_000
 _MWH_PER_KWH: Final = 1_000_000
 _SHOWN: Final = 8
@@ -30,21 +28,21 @@ def print_demand(found: OwnersDemand, zone: ZoneInfo) -> None:
     minutes, result = found.demand.blocks.length_ms // 60_000, found.demand
     _print_head(found.look, zone)
     if result.reason:
-        SAY.print(f"  no peak demand: {result.reason}")
+        PLAIN.print(f"  no peak demand: {result.reason}")
     for name, peak in ((f"peak of {minutes}-min blocks", result.block), ("peak, sliding", result.sliding)):
         if peak:
-            SAY.print(f"  {name:<24}{peak.kw:>12,.1f} kW   {show_moment(peak.start_ms, zone)}, {minutes} min")
+            PLAIN.print(f"  {name:<24}{peak.kw:>12,.1f} kW   {show_moment(peak.start_ms, zone)}, {minutes} min")
     if result.load_factor is not None:
-        SAY.print(f"  {'load factor':<24}{100 * result.load_factor:>12.1f} %")
+        PLAIN.print(f"  {'load factor':<24}{100 * result.load_factor:>12.1f} %")
     if found.coincidence is not None:
-        SAY.print(f"  {'coincidence':<24}{100 * found.coincidence:>12.1f} %    of {len(found.parts)} meters")
+        PLAIN.print(f"  {'coincidence':<24}{100 * found.coincidence:>12.1f} %    of {len(found.parts)} meters")
     if found.parts:
         table_console().print(_table_of_parts(found.parts, zone))
     _print_holes(found.look, "windows that touch them do not count", zone)
 
 
 def _print_head(look: Stored, zone: ZoneInfo) -> None:
-    SAY.print(f"{look.owner}  {show_moment(look.span[0], zone)} – {show_moment(look.span[1], zone)}")
+    PLAIN.print(f"{look.owner}  {show_moment(look.span[0], zone)} – {show_moment(look.span[1], zone)}")
 
 
 def _table_of_parts(parts: Mapping[str, Peak | None], zone: ZoneInfo) -> Table:
@@ -62,16 +60,16 @@ def _print_holes(look: Stored, therefore: str, zone: ZoneInfo) -> None:
     holes = look.holes
     if holes:
         hours = sum(end - start for start, end in holes) / _HOUR_MS
-        SAY.print(f"  not measured: {hours:,.1f} h; {therefore}")
+        PLAIN.print(f"  not measured: {hours:,.1f} h; {therefore}")
     for start, end in holes[:_SHOWN]:
-        SAY.print(f"    {show_moment(start, zone)} – {show_moment(end, zone)}")
+        PLAIN.print(f"    {show_moment(start, zone)} – {show_moment(end, zone)}")
     if len(holes) > _SHOWN:
-        SAY.print(f"    … and {len(holes) - _SHOWN} more")
+        PLAIN.print(f"    … and {len(holes) - _SHOWN} more")
     if look.end_ms < look.span[1]:
-        SAY.print(f"  from {show_moment(look.end_ms, zone)} on nothing is stored yet")
+        PLAIN.print(f"  from {show_moment(look.end_ms, zone)} on nothing is stored yet")
     if look.unseen_ms > look.span[0]:
         text = "readings are no longer kept: holes in them would not be seen"
-        SAY.print(f"  before {show_moment(look.unseen_ms, zone)} {text}")
+        PLAIN.print(f"  before {show_moment(look.unseen_ms, zone)} {text}")
 
 
 def _look_as_json(look: Stored, zone: ZoneInfo) -> dict[str, Any]:
@@ -168,14 +166,16 @@ def _sums(found: Bill) -> list[tuple[str, float | None]]:
 
 def _print_remarks(found: Bill) -> None:
     for name, extra in (("reactive", found.reactive), ("capacity", found.capacity)):
-        SAY.print(f"  {name}: {extra.note}{_left_out(found, extra)}")
+        PLAIN.print(f"  {name}: {extra.note}{_left_out(found, extra)}")
     if found.missing:
-        SAY.print(f"  there is no amount: {reason(found)}")
+        PLAIN.print(f"  there is no amount: {reason(found)}")
     if found.spread_mwh and found.low is not None and found.high is not None:
         kwh = f"{found.spread_mwh / _MWH_PER_KWH:,.1f} kWh were used while the meter was not read"
-        SAY.print(f"  {kwh}: nobody knows in which band; the energy costs {_money(found.low)} to {_money(found.high)}")
+        PLAIN.print(
+            f"  {kwh}: nobody knows in which band; the energy costs {_money(found.low)} to {_money(found.high)}"
+        )
     for label in found.factors:
-        SAY.print(f"  record: {label}")
+        PLAIN.print(f"  record: {label}")
 
 
 def _left_out(found: Bill, extra: Extra) -> str:

@@ -1,10 +1,7 @@
 """`lineside fact …`: what no machine reports is booked, corrected and taken back, with or without a running gateway."""
 
-import asyncio
-import getpass
 import sys
-import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -16,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.asking import Ask, asking
+from gateway.commands.shared import ConfigPath, answered, finished, now_ms, table_console, user, zone_of
 from gateway.config import Config, load, models
-from gateway.control import Refused, Reply
+from gateway.control import Refused
 from gateway.drafting import Draft as Drafted
 from gateway.drafting import Drafter, must_be_none, read_drafts
 from gateway.kpi.bookable import COUNT_ROLES
@@ -31,7 +29,6 @@ from gateway.ports import Unusable
 app = typer.Typer(
     help="Book what no machine reports: scrap, reasons of stops, orders; correct readings.", no_args_is_help=True
 )
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who does it; not given: the user of this session")]
 At = Annotated[str, typer.Option("--at", metavar="TIME", help="When: 06:30, 2026-11-22T06:30, now; or with an offset")]
 From = Annotated[str, typer.Option("--from", metavar="TIME", help="Where it begins")]
@@ -66,7 +63,7 @@ def add(
     except ValueError as exc:
         raise Unusable(str(exc)) from exc
     request = {"op": "book", "drafts": [draft | {"new": new}], "by": by or user()}
-    reply = _run(_ask(checked, request))
+    reply = answered(checked, request)
     typer.echo(f"{reply['ids'][0]}: " + ("booked" if reply["booked"] else "is booked already, just so"))
 
 
@@ -90,14 +87,14 @@ def correct(
     changes = moments | {name: text for name, text in (("value", value), ("note", note)) if text is not None}
     if not changes:
         raise typer.BadParameter("nothing to change: write --value, --from, --to or --note", param_hint="--value")
-    reply = _run(_ask(checked, {"op": "correct", "id": entry_id, "by": by or user(), **changes}))
+    reply = answered(checked, {"op": "correct", "id": entry_id, "by": by or user(), **changes})
     typer.echo(f"{entry_id}: corrected, revision {load_entry(reply['entry']).revision}")
 
 
 @app.command()
 def withdraw(config: ConfigPath, entry_id: Annotated[str, typer.Argument(metavar="ID")], by: By = "") -> None:
     """Take an entry back; it stays on record. The reading that it corrected counts as bad from then on."""
-    reply = _run(_ask(load(config), {"op": "withdraw", "id": entry_id, "by": by or user()}))
+    reply = answered(load(config), {"op": "withdraw", "id": entry_id, "by": by or user()})
     typer.echo(f"{entry_id}: withdrawn, revision {load_entry(reply['entry']).revision}")
 
 
@@ -110,7 +107,7 @@ def import_file(
     """Book every row of a CSV file, or nothing if a row is wrong. The same file again changes nothing."""
     checked = load(config)
     drafts = read_drafts(file, _drafter(checked))
-    booked, known = _run(_import(checked, file, drafts, by or user()))
+    booked, known = finished(_import(checked, file, drafts, by or user()))
     typer.echo(f"{file}: {booked} booked, {known} were booked before")
 
 
@@ -130,9 +127,9 @@ def show(
         to_ms = drafter.moment(to, "to") if to else drafter.now_ms + 400 * _DAY_MS
     except ValueError as exc:
         raise Unusable(str(exc)) from exc
-    reply = _run(_ask(checked, {"op": "list", "asset": asset, "from": from_ms, "to": to_ms, "limit": limit}))
+    reply = answered(checked, {"op": "list", "asset": asset, "from": from_ms, "to": to_ms, "limit": limit})
     entries = [(owner, load_entry(text)) for owner, text in reply["entries"]]
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = table_console()
     console.print(_table(entries, drafter.zone) if entries else "nothing is booked for this time")
     if reply["more"]:
         console.print(f"only the first {limit} are shown: write --limit, --from or --to")
@@ -140,28 +137,7 @@ def show(
 
 def _drafter(config: Config) -> Drafter:
     known = models(config.root, TagTable(enumerate(config.tags)))
-    return Drafter(known, ZoneInfo(config.root.timezone), time.time_ns() // 1_000_000)
-
-
-def user() -> str:
-    """Who is at the keyboard, as far as the system knows."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs it; a refusal is an error that the user can mend."""
-    try:
-        return asyncio.run(work)
-    except Refused as exc:
-        raise Unusable(str(exc)) from exc
-
-
-async def _ask(config: Config, request: dict[str, Any]) -> Reply:
-    async with asking(config) as ask:
-        return await ask(request)
+    return Drafter(known, zone_of(config), now_ms())
 
 
 async def _import(config: Config, file: Path, drafts: Sequence[tuple[int, Drafted]], by: str) -> tuple[int, int]:

@@ -1,24 +1,17 @@
-"""What the commands of `lineside kpi` share: arguments, times, kpi.db as answers."""
+"""What the commands that ask kpi.db share: arguments, the store as answers."""
 
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 
 from gateway.config import Config
 from gateway.kpi.query import KpiReader, NoKpis
 from gateway.kpi.windows import WINDOWS
-from gateway.moment import parse_moment
 from gateway.ports import Unusable
 from gateway.spelling import closest
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
 Owner = Annotated[str, typer.Argument(metavar="OWNER", help="An asset, line/NAME, area/NAME or site/NAME")]
 Window = Annotated[str, typer.Option(help=", ".join(WINDOWS))]
 DAY_MS: Final = 86_400_000
@@ -46,24 +39,6 @@ def stored(config: Config) -> Iterator[KpiReader]:
         reader.close()
 
 
-def zone_of(config: Config) -> ZoneInfo:
-    """The site's time zone."""
-    return ZoneInfo(config.root.timezone)
-
-
-def now_ms() -> int:
-    """The wall clock."""
-    return time.time_ns() // 1_000_000
-
-
-def moment(text: str, config: Config, option: str) -> int:
-    """A moment that somebody wrote. BadParameter: it is none."""
-    try:
-        return parse_moment(text, zone_of(config), now_ms())
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint=option) from exc
-
-
 def must_be_known(reader: KpiReader, owner: str) -> None:
     """Unusable: the owner has no numbers."""
     known = reader.owners()
@@ -75,11 +50,6 @@ def must_be_window(window: str) -> None:
     """BadParameter: there is no such window."""
     if window not in WINDOWS:
         raise typer.BadParameter(f"{window!r} is no window: write {', '.join(WINDOWS)}", param_hint="--window")
-
-
-def table_console() -> Console:
-    """As wide as the terminal; wide enough for every column where the output goes to a file."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def amount(value: float | str | None, unit: str = "") -> str:

@@ -13,16 +13,12 @@ from rich.text import Text
 
 from gateway.commands.kpi_asking import (
     SPANS_MS,
-    ConfigPath,
     Owner,
     amount,
-    moment,
     must_be_known,
-    now_ms,
     stored,
-    table_console,
-    zone_of,
 )
+from gateway.commands.shared import ConfigPath, moment, now_ms, table_console, zone_of
 from gateway.config import load
 from gateway.kpi.catalogue import MEANINGS, unit_of
 from gateway.kpi.explain import Evidence, Explanation, NotExplained, Question, explain

@@ -13,18 +13,14 @@ from rich.text import Text
 from gateway.checking import kpi_needs
 from gateway.commands.kpi_asking import (
     SPANS_MS,
-    ConfigPath,
     Owner,
     Window,
     amount,
-    moment,
     must_be_known,
     must_be_window,
-    now_ms,
     stored,
-    table_console,
-    zone_of,
 )
+from gateway.commands.shared import ConfigPath, moment, now_ms, table_console, zone_of
 from gateway.config import Config, load
 from gateway.kpi.catalogue import Kpi
 from gateway.kpi.query import WindowKpis
@@ -140,12 +136,12 @@ def _table(config: Config, owner: str, rows: Sequence[WindowKpis], wanted: Seque
         return _one_under_the_other(table, config, rows[0])
     units = {row.kpi.id: row.kpi.unit for row in config.catalogue.rows}
     kpis = [kpi for kpi in wanted or _MAIN if any(row.values.get(kpi) is not None for row in rows) or wanted]
-    for column in ("from", "to", "", *kpis, "final", "revision"):
+    for column in ("from", "to", "", *kpis, "data", "final", "revision"):
         table.add_column(column, justify="right" if column in kpis else "left")
     for row in rows:
         zone = zone_of(config)
         cells = [amount(row.values.get(kpi), units[kpi]) for kpi in kpis]
-        state = ("yes" if row.final else "no", "open" if row.revision is None else str(row.revision))
+        state = (row.status, "yes" if row.final else "no", "open" if row.revision is None else str(row.revision))
         names = (show_moment(row.start_ms, zone), show_moment(row.end_ms, zone), row.name)
         table.add_row(*map(Text, (*names, *cells, *state)))
     return table
@@ -156,6 +152,8 @@ def _one_under_the_other(table: Table, config: Config, row: WindowKpis) -> Table
     table.title = (
         f"{table.title}  {show_moment(row.start_ms, zone)} – {show_moment(row.end_ms, zone)} {row.name}".rstrip()
     )
+    if row.status:
+        table.title += f"  data: {row.status}"
     for column in ("KPI", "name", "value", "low", "high", "why not, or what is suspect"):
         table.add_column(column, justify="right" if column in ("value", "low", "high") else "left")
     for kpi in (one.kpi for one in config.catalogue.rows if one.kpi.id in row.values):

@@ -1,24 +1,18 @@
 """`lineside kpi recompute | replay | audit`: numbers once more, and what changed them."""
 
-import asyncio
 import json
 import sys
-import time
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.asking import asking
-from gateway.commands.fact import user
+from gateway.commands.shared import ConfigPath, answered, now_ms, table_console, user, zone_of
 from gateway.config import Config, load
-from gateway.control import Refused, Reply
 from gateway.kpi.reading import AuditRecord, audit_records, reading
 from gateway.kpi.replay import Difference, assets_of, replay
 from gateway.moment import parse_moment, show_moment
@@ -26,7 +20,6 @@ from gateway.ports import Unusable
 from gateway.spelling import closest
 
 _SHOWN = 50
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
 From = Annotated[
     str, typer.Argument(metavar="FROM", help="Where it begins: 2026-11-22, 2026-11-22T06:00, or 06:00 today")
 ]
@@ -55,7 +48,7 @@ def recompute(
     checked = load(config)
     start, end = _span(checked, from_, to)
     request = {"op": "recompute", "assets": asset or [], "from": start, "to": end, "model": model, "by": by or user()}
-    reply = asyncio.run(_ask(checked, request))
+    reply = answered(checked, request)
     typer.echo(f"{reply['minutes']} minutes computed again, {reply['changed']} of them changed")
 
 
@@ -63,7 +56,7 @@ def replay_range(config: ConfigPath, from_: From, to: To, asset: Assets = None) 
     """Compute a range once more from the recorded facts, and compare bit by bit; exit 1 where anything differs."""
     checked = load(config)
     start, end = _span(checked, from_, to)
-    zone = ZoneInfo(checked.root.timezone)
+    zone = zone_of(checked)
     minutes = 0
     differences: list[Difference] = []
     with reading(checked.data_file("kpi.db")) as db:
@@ -79,7 +72,7 @@ def replay_range(config: ConfigPath, from_: From, to: To, asset: Assets = None) 
                     where = f"{show_moment(piece.from_ms, zone)} to {show_moment(piece.to_ms, zone)}"
                     typer.echo(f"{name}: {where} {piece.left_out}: not compared")
     if differences:
-        _console().print(_differences(differences[:_SHOWN], zone))
+        table_console().print(_differences(differences[:_SHOWN], zone))
         if len(differences) > _SHOWN:
             typer.echo(f"… and {len(differences) - _SHOWN} more")
     typer.echo(f"{minutes} minutes compared, {len(differences)} numbers differ")
@@ -100,7 +93,7 @@ def audit(
         rows = [{"at_ms": r.at_ms, "kind": r.kind, "owner": r.owner, "by": r.by, **r.detail} for r in found]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    _console().print(_records(found, ZoneInfo(checked.root.timezone)) if found else "nothing changed closed numbers")
+    table_console().print(_records(found, zone_of(checked)) if found else "nothing changed closed numbers")
 
 
 def register(app: typer.Typer) -> None:
@@ -111,22 +104,14 @@ def register(app: typer.Typer) -> None:
 
 
 def _span(config: Config, from_: str, to: str) -> tuple[int, int]:
-    zone, now_ms = ZoneInfo(config.root.timezone), time.time_ns() // 1_000_000
+    zone, now = zone_of(config), now_ms()
     try:
-        start, end = parse_moment(from_, zone, now_ms), parse_moment(to, zone, now_ms)
+        start, end = parse_moment(from_, zone, now), parse_moment(to, zone, now)
     except ValueError as exc:
         raise Unusable(str(exc)) from exc
     if end <= start:
         raise Unusable(f"{to} is not after {from_}")
     return start, end
-
-
-async def _ask(config: Config, request: dict[str, object]) -> Reply:
-    async with asking(config) as ask:
-        try:
-            return await ask(request)
-        except Refused as exc:
-            raise Unusable(str(exc)) from exc
 
 
 def _differences(found: Sequence[Difference], zone: ZoneInfo) -> Table:
@@ -149,7 +134,3 @@ def _records(found: Sequence[AuditRecord], zone: ZoneInfo) -> Table:
         text = ", ".join(f"{key} {value}" for key, value in detail.items())
         table.add_row(*map(Text, (show_moment(one.at_ms, zone), one.kind, one.owner, one.by, text)))
     return table
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from gateway.commands.shared import PLAIN
 from gateway.library import Library, UnknownName
 from gateway.packs import (
     FactorRecord,
@@ -24,18 +24,17 @@ from gateway.ports import Unusable
 
 app = typer.Typer(help="What countries publish: factors, tariffs, hours, thresholds, norms.", no_args_is_help=True)
 Where = Annotated[str, typer.Argument(metavar="PACK", help="A name such as vietnam, or a file")]
-_CONSOLE = Console(highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
 def check(pack: Where) -> None:
     """Check a pack against the schema; count its records by how well they are verified."""
     path, records = _records(pack)
-    _say(f"{path}: {len(records)} records, all well formed")
+    PLAIN.print(f"{path}: {len(records)} records, all well formed")
     for level in ("official", "secondary", "unverified"):
-        _say(f"  {level:<11}{sum(record.verified == level for record in records):>4}")
+        PLAIN.print(f"  {level:<11}{sum(record.verified == level for record in records):>4}")
     today = date.today()  # noqa: DTZ011  # the reader's own day
-    _say(f"  ended      {sum(bool(one.valid_to and one.valid_to < today) for one in records):>4}")
+    PLAIN.print(f"  ended      {sum(bool(one.valid_to and one.valid_to < today) for one in records):>4}")
 
 
 @app.command()
@@ -56,8 +55,8 @@ def show(
     for record in sorted(records, key=lambda one: (one.key, one.valid_from)):
         name = record.key + f" ({record.variant})" * bool(record.variant)
         validity = f"{record.valid_from} to {record.valid_to or 'further notice'}"
-        _say(f"{name}: {value_text(record)}, {validity}, {record.verified}")
-        _say("".join(f"    {text}\n" for text in (record.scope, record.document, record.note) if text).rstrip())
+        PLAIN.print(f"{name}: {value_text(record)}, {validity}, {record.verified}")
+        PLAIN.print("".join(f"    {text}\n" for text in (record.scope, record.document, record.note) if text).rstrip())
 
 
 def value_text(record: Record) -> str:
@@ -73,10 +72,6 @@ def value_text(record: Record) -> str:
             peak_h = sum(end - start for (start, end), band in record.week() if band == "peak") / 60
             return f"{peak_h:g} h peak a week"
     raise TypeError(f"no text for {type(record)}")
-
-
-def _say(text: str) -> None:
-    _CONSOLE.print(text)
 
 
 def _records(pack: str) -> tuple[Path, tuple[Record, ...]]:

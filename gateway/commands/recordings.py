@@ -1,7 +1,6 @@
 """`lineside replay` and `lineside record`: recordings in and out."""
 
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +10,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from gateway.commands.shared import PLAIN, ConfigPath, moment, seconds, zone_of
 from gateway.config import load
-from gateway.fields import parse_duration
 from gateway.ports import Unusable
 from gateway.signals import with_signals
 
 if TYPE_CHECKING:
     from gateway.replaying import Replayed
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The site's YAML file")]
 _MOST_NAMES = 6
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
 
@@ -34,7 +32,7 @@ def replay(
     from gateway.replaying import replay as replay_files
 
     checked = load(config)
-    zone = ZoneInfo(checked.root.timezone)
+    zone = zone_of(checked)
     console = Console(highlight=False, stderr=True)
     with Progress(*_COLUMNS, console=console, transient=True) as progress:
         task = progress.add_task("reading", total=1.0)
@@ -44,14 +42,14 @@ def replay(
             progress.update(task, completed=done, description=at + (f", waiting for {waiting}" if waiting else ""))
 
         found = with_signals(lambda stop: replay_files(checked, files or [], stop, show))
-    _report(found, zone, Console(soft_wrap=True, highlight=False, markup=False))
+    _report(found, zone)
     sys.exit(1 if found.stopped else 0)
 
 
 def record(
     config: ConfigPath,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="NAME.csv, .csv.gz, .csv.zst or .parquet")],
-    seconds: Annotated[
+    duration: Annotated[
         str | None, typer.Option("--for", metavar="TIME", help="From now on for so long, while the gateway runs: 1h")
     ] = None,
     begin: Annotated[
@@ -69,58 +67,46 @@ def record(
     from gateway.recorder import record as write_recording
 
     checked = load(config)
-    zone = ZoneInfo(checked.root.timezone)
+    zone = zone_of(checked)
     if file.exists() and not force:
         raise Unusable(f"{file} exists: take another name, or --force")
-    if seconds and (begin or end):
+    if duration and (begin or end):
         raise typer.BadParameter("records from now on: leave --from and --to away", param_hint="--for")
-    span = Span(_time(begin, zone, "--from"), _time(end, zone, "--to"))
+    length_s = seconds(duration, "--for") if duration else None
+    span = Span(
+        None if begin is None else moment(begin, checked, "--from"),
+        None if end is None else moment(end, checked, "--to"),
+    )
     with Progress(*_COLUMNS, console=Console(highlight=False, stderr=True), transient=True) as progress:
-        task = progress.add_task("waiting" if seconds else "writing", total=1.0)
+        task = progress.add_task("waiting" if duration else "writing", total=1.0)
 
         def show(done: float) -> None:
             progress.update(task, completed=done)
 
-        if seconds:
-            span = with_signals(lambda stop: wait_for(_seconds(seconds), stop, show))
+        if length_s is not None:
+            span = with_signals(lambda stop: wait_for(length_s, stop, show))
             progress.update(task, description="writing")
         found = write_recording(checked, file, span, anonymise, show)
     text = f"{file}: {found.readings:,} readings of {found.tags} tags, {_span(found.from_ms, found.to_ms, zone)}"
-    Console(soft_wrap=True, highlight=False, markup=False).print(text)
-
-
-def _time(text: str | None, zone: ZoneInfo, option: str) -> int | None:
-    from gateway.moment import parse_moment
-
-    try:
-        return None if text is None else parse_moment(text, zone, time.time_ns() // 1_000_000)
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint=option) from exc
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--for") from exc
+    PLAIN.print(text)
 
 
 def _span(from_ms: int, to_ms: int, zone: ZoneInfo) -> str:
     return f"{_moment(from_ms, zone):%Y-%m-%d %H:%M:%S} to {_moment(to_ms, zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _report(found: "Replayed", zone: ZoneInfo, console: Console) -> None:
+def _report(found: "Replayed", zone: ZoneInfo) -> None:
     if not found.readings:
-        console.print("the recordings have no reading of a tag of this config")
+        PLAIN.print("the recordings have no reading of a tag of this config")
         return
     span = _span(found.from_ms, found.to_ms, zone)
-    console.print(f"{found.readings:,} readings from {span}" + (": stopped before the end" if found.stopped else ""))
+    PLAIN.print(f"{found.readings:,} readings from {span}" + (": stopped before the end" if found.stopped else ""))
     if found.lacking:
-        console.print(f"tags of the config that no recording has: {_names(found.lacking)}")
+        PLAIN.print(f"tags of the config that no recording has: {_names(found.lacking)}")
     if found.ignored:
-        console.print(f"tags of the recordings that the config does not have: {_names(sorted(found.ignored))}")
+        PLAIN.print(f"tags of the recordings that the config does not have: {_names(sorted(found.ignored))}")
     if found.refused:
-        console.print(f"{found.refused:,} readings were too old for what kpi.db holds already, and changed no KPI")
+        PLAIN.print(f"{found.refused:,} readings were too old for what kpi.db holds already, and changed no KPI")
 
 
 def _names(names: list[str]) -> str:
