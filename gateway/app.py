@@ -27,6 +27,7 @@ from gateway.journal import SqliteJournal
 from gateway.kpi.closing import Limits
 from gateway.kpi.engine import Engine
 from gateway.kpi.entries import entry_tag
+from gateway.kpi.metering import MeterTree
 from gateway.model import session
 from gateway.ports import Clock, Consumer, Unusable
 
@@ -174,6 +175,7 @@ def _open_engine(config: Config, journal: SqliteJournal, clock: Clock) -> Engine
         catalogue=config.catalogue,
         constraints={name: line.constraint for name, line in root.lines.items() if line.constraint},
         lasts={name: line.last for name, line in root.lines.items() if line.last},
+        tree=MeterTree(root.meter_tree),
     )
 
 

@@ -19,6 +19,7 @@ from gateway.kpi.catalogue import Catalogue
 from gateway.kpi.config import AssetConfig, LineConfig
 from gateway.kpi.entries import POINT
 from gateway.kpi.factors import Factors
+from gateway.kpi.metering import MeterTree
 from gateway.kpi.products import ProductConfig, ProductName, read_products
 from gateway.kpi.reasons import ReasonConfig
 from gateway.kpi.roles import AssetModel, build_models, check_models
@@ -96,6 +97,7 @@ class RootConfig(Section):
     lines: dict[Name, LineConfig] = {}
     sources: dict[Name, dict[str, Any]] = Field(repr=False)
     assets: dict[Name, AssetConfig] = {}
+    meter_tree: dict[Name, tuple[Name, ...]] = {}
     products: dict[ProductName, ProductConfig] = {}
     products_file: Path | None = None
     reasons: dict[Name, ReasonConfig] = {}
@@ -295,3 +297,6 @@ def _check_names(document: Document, root: RootConfig, tags: list[Tag]) -> None:
         root.assets, root.lines, root.calendars, table, site_of(root), products=root.products, reasons=root.reasons
     ):
         document.report(error.path, error.problem)
+    metered = [name for name, asset in root.assets.items() if asset.energy]
+    for meter, problem in MeterTree(root.meter_tree).problems(root.assets, metered):
+        document.report(("meter_tree", meter), problem)

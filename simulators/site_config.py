@@ -107,7 +107,32 @@ class _Site:
         for name in self.assets.keys() & plant.machines.keys():
             if "energy" in self.assets[name]:
                 self.assets[name]["max_power"] = self._max_power(name)
+        tree = self._meter_tree()
+        if tree:
+            config["meter_tree"] = tree
         return config | {"sources": self.sources, "assets": self.assets, "board": {"listen": board}}
+
+    def _meter_tree(self) -> dict[str, list[str]]:
+        """Which of the assets with an electricity meter stand below which others."""
+        found: dict[str, list[str]] = {}
+        for name, meter in self.scenario.meters.items():
+            asset = self._own_name(name)
+            if meter.carrier == "electricity" and self._is_metered(asset):
+                below = [one for of in self.scenario.below(name) for one in self._metered_below(of, asset)]
+                found |= {asset: sorted(set(below))} if below else {}
+        return found
+
+    def _metered_below(self, name: str, above: str) -> list[str]:
+        """The assets whose meters are nearest below `above`, as far as they belong to a meter, line or machine."""
+        for asset in (self._own_name(name), name):
+            if asset != above and self._is_metered(asset):
+                return [asset]
+        inside = self.scenario.below(name) if name in self.scenario.meters else ()
+        machines = _members(self.scenario.lines[name].machines) if name in self.scenario.lines else ()
+        return [one for part in (*inside, *machines) if part != name for one in self._metered_below(part, above)]
+
+    def _is_metered(self, asset: str) -> bool:
+        return "energy" in self.assets.get(asset, {})
 
     def read_unit(self, endpoint: str, unit_id: int, unit: UnitSpec) -> None:
         """A Modbus unit as a source, and what it shows as roles of an asset."""
@@ -170,7 +195,8 @@ class _Site:
         alone = spec.of[0] if len(spec.of) == 1 and spec.of[0] in self.scenario.machines and not spec.base else None
         if alone is None or spec.carrier != "electricity":
             where = self._own_name(meter)
-            self.assets.setdefault(where, {}).update(_electricity(energy, power))
+            line = {"line": spec.of[0]} if len(spec.of) == 1 and spec.of[0] in self.scenario.lines else {}
+            self.assets.setdefault(where, line).update(_electricity(energy, power))
             return where
         told = self._asset(alone)
         if self.points.get(alone, set()) & set(points):  # the machine shows the same: the meter is named in full

@@ -19,6 +19,7 @@ from gateway.kpi.factors import Factors
 from gateway.kpi.facts import Series
 from gateway.kpi.group import groups
 from gateway.kpi.intake import Intake, Taken
+from gateway.kpi.metering import MeterTree
 from gateway.kpi.live import Live
 from gateway.kpi.needs import of_everyone
 from gateway.kpi.publisher import PRODUCER, Publisher, tags_of, with_ids
@@ -75,12 +76,13 @@ class Engine:
         *,
         constraints: Mapping[str, str] | None = None,
         lasts: Mapping[str, str] | None = None,
+        tree: MeterTree = MeterTree(),  # noqa: B008  # frozen
         catalogue: Catalogue = STANDARD,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         commit_every_s: float = _COMMIT_S,
     ) -> None:
-        plant = Plant(models, site, journal.tags, constraints or {}, limits, lasts or {})
-        above = groups(models, site, plant.constraints, plant.lasts)
+        plant = Plant(models, site, journal.tags, constraints or {}, limits, lasts or {}, tree)
+        above = groups(models, site, plant.constraints, plant.lasts, tree)
         serial = frozenset(group.owner for group in above if group.constraint)
         rules = Rules(factors, of_everyone(models, above, catalogue), catalogue, serial)
         self._worker = Worker(path, plant, Publisher(rules))

@@ -6,17 +6,22 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gateway.kpi.asset import AssetModel
+from gateway.kpi.asset import AssetModel, is_timed
 from gateway.kpi.buckets import MINUTE_MS, quantities
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.catalogue import EVERYBODYS, combine
+from gateway.kpi.metering import MeterTree, metered
 from gateway.kpi.posting import Post, runs
 from gateway.kpi.store import Progress, Row, Store
 from gateway.model import Site
 
 _EVERYBODYS: Final = np.array([name in EVERYBODYS for name in quantities])
 _OUTPUT: Final = quantities.index("output")
+_ENERGIES: Final = tuple(name for name in quantities if name == "energy" or name.startswith("energy_"))
+_ENERGY_AT: Final = np.array([quantities.index(name) for name in _ENERGIES])
+_NOTHING: Final = np.zeros(len(quantities), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +29,21 @@ class Group:
     """A line, an area or the site.
 
     members     the owners whose rows add up: assets; lines of an area; of the site also what belongs to none
+    assets      every asset in it
+    utilities   members that give it energy only: assets outside the lines of a site that has lines
     constraint  the asset that limits a serial line, "" where there is none: time and counts are its own
     last        the asset whose parts leave a serial line
+    tree        the meters of its assets that stand above others of them
     """
 
     owner: str
     members: tuple[str, ...]
     calendar: Calendar
+    assets: tuple[str, ...] = ()
+    utilities: tuple[str, ...] = ()
     constraint: str = ""
     last: str = ""
+    tree: MeterTree = MeterTree()  # noqa: RUF009  # frozen
 
 
 def groups(
@@ -40,6 +51,7 @@ def groups(
     site: Site,
     constraints: Mapping[str, str],
     lasts: Mapping[str, str] = MappingProxyType({}),
+    tree: MeterTree = MeterTree(),  # noqa: B008  # frozen
 ) -> list[Group]:
     """The lines of these assets, then the areas of these lines, then the site.
 
@@ -48,20 +60,26 @@ def groups(
     lines: dict[str, list[AssetModel]] = {}
     for model in models.values():
         lines.setdefault(model.line, []).append(model)
-    alone = [model.name for model in lines.pop("", [])]
+    alone = tuple(model.name for model in lines.pop("", []))
     areas: dict[str, list[str]] = {}
     found: list[Group] = []
     for line, members in lines.items():
         areas.setdefault(site.areas.get(line, ""), []).append(line)
         limit = constraints.get(line, "")
-        last = lasts.get(line, members[-1].name) if limit else ""
-        found.append(Group(f"line/{line}", tuple(m.name for m in members), _shared(members, site), limit, last))
+        last = lasts.get(line, [model.name for model in members if is_timed(model)][-1]) if limit else ""
+        names = tuple(model.name for model in members)
+        calendar = _shared(members, site)
+        found.append(Group(f"line/{line}", names, calendar, names, (), limit, last, tree.within(names)))
     outside = [f"line/{line}" for line in areas.pop("", [])]
     for area, some in areas.items():
-        shared = _shared([model for line in some for model in lines[line]], site)
-        found.append(Group(f"area/{area}", tuple(f"line/{line}" for line in some), shared))
+        inside = [model for line in some for model in lines[line]]
+        names = tuple(model.name for model in inside)
+        members_of = tuple(f"line/{line}" for line in some)
+        found.append(Group(f"area/{area}", members_of, _shared(inside, site), names, tree=tree.within(names)))
     every = (*(f"area/{area}" for area in areas), *outside, *alone)
-    return [*found, Group(f"site/{site.name}", every, _shared(models.values(), site))] if every else []
+    calendar = _shared(models.values(), site)
+    utilities = alone if lines else ()
+    return [*found, Group(f"site/{site.name}", every, calendar, tuple(models), utilities, tree=tree)] if every else []
 
 
 def _shared(models: Iterable[AssetModel], site: Site) -> Calendar:
@@ -101,21 +119,41 @@ def regroup(
     return Post(group.owner, group.calendar, rows, after, before.final_ms if before else 0)
 
 
-def combined(group: Group, parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """The group's sums from those of its members."""
-    if not group.constraint:
-        return combine(list(parts.values()))
-    return combine(list(parts.values()), parts.get(group.constraint, {}), parts.get(group.last, {}))
+def combined(line: Group, parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """A line's sums from those of its assets."""
+    sums = combine(list(parts.values()))
+    if line.constraint:
+        sums = combine(list(parts.values()), parts.get(line.constraint, {}), parts.get(line.last, {}))
+    return metered(sums, parts, line.tree) if line.tree.below else sums
 
 
 def _sums(store: Store, group: Group, first: int, last: int) -> dict[int, Row]:
-    table = store.summed(group.members, first, last)
+    found = _by_minute(store, group.members, first, last)
     if group.constraint:
-        limiting, ending = (
-            {row[0]: row[1:] for row in store.summed([name], first, last)} for name in (group.constraint, group.last)
-        )
-        nothing = np.zeros(len(quantities), np.int64)
-        for row in table:
-            row[1:] = np.where(_EVERYBODYS, row[1:], limiting.get(row[0], nothing))
-            row[1 + _OUTPUT] = ending.get(row[0], nothing)[_OUTPUT]
-    return {int(minute): tuple(row) for minute, *row in table.tolist()}
+        limiting, ending = (_by_minute(store, [name], first, last) for name in (group.constraint, group.last))
+        for minute, row in found.items():
+            row[:] = np.where(_EVERYBODYS, row, limiting.get(minute, _NOTHING))
+            row[_OUTPUT] = ending.get(minute, _NOTHING)[_OUTPUT]
+    if group.utilities:
+        at_work = _by_minute(store, [name for name in group.members if name not in group.utilities], first, last)
+        for minute, row in found.items():
+            row[:] = np.where(_EVERYBODYS, row, at_work.get(minute, _NOTHING))
+    if group.tree.below:
+        _put_meters(store, group, first, last, found)
+    return {minute: tuple(row.tolist()) for minute, row in found.items()}
+
+
+def _by_minute(store: Store, owners: Sequence[str], first: int, last: int) -> dict[int, NDArray[np.int64]]:
+    return {int(row[0]): row[1:] for row in store.summed(owners, first, last)} if owners else {}
+
+
+def _put_meters(store: Store, group: Group, first: int, last: int, rows: Mapping[int, NDArray[np.int64]]) -> None:
+    """Energies by the meter tree, in place."""
+    by_asset = {name: _by_minute(store, [name], first, last) for name in group.assets}
+    for minute, row in rows.items():
+        parts = {
+            name: dict(zip(_ENERGIES, found[minute][_ENERGY_AT].tolist(), strict=True))
+            for name, found in by_asset.items()
+            if minute in found
+        }
+        row[_ENERGY_AT] = list(metered(dict.fromkeys(_ENERGIES, 0), parts, group.tree).values())

@@ -66,7 +66,8 @@ def of_everyone(
     counted: dict[str, list[str]] = {name: [name] for name in models}
     metered: dict[str, list[str]] = {name: [name] for name in models}
     for group in groups:
-        limits = [group.constraint] if group.constraint else group.members
+        at_work = [member for member in group.members if member not in group.utilities]
+        limits = [group.constraint] if group.constraint else at_work
         counted[group.owner] = [name for member in limits for name in counted[member]]
         metered[group.owner] = [name for member in group.members for name in metered[member]]
         lacks = available(
@@ -74,9 +75,15 @@ def of_everyone(
             catalogue=catalogue,
             metered=[models[name] for name in metered[group.owner]],
         )
-        first = {kpi: next((name for name in counted[group.owner] if found[name][kpi]), "") for kpi in lacks}
-        found[group.owner] = {kpi: f"{first[kpi]} {text}".lstrip() if text else "" for kpi, text in lacks.items()}
+        timed = [name for name in counted[group.owner] if is_timed(models[name])]
+        found[group.owner] = {kpi: f"{_lacking(kpi, text, timed, found)} {text}".strip() for kpi, text in lacks.items()}
     return found
+
+
+def _lacking(kpi: str, text: str, assets: Iterable[str], found: Mapping[str, Mapping[str, str]]) -> str:
+    """The first asset that lacks what its group lacks for a KPI, "" where nothing is lacking."""
+    needs = text.split("; ") if text else []
+    return next((name for name in assets if any(need in found[name][kpi] for need in needs)), "")
 
 
 def _is_reached(model: AssetModel, *wanted: TimeClass) -> bool:

@@ -17,6 +17,7 @@ from gateway.kpi.facts import FOREVER_MS, Series, merge_all
 from gateway.kpi.group import Group, groups, regroup
 from gateway.kpi.intake import SESSION, Taken
 from gateway.kpi.measured import measure_again
+from gateway.kpi.metering import MeterTree
 from gateway.kpi.model import ModelHistory, dump, load
 from gateway.kpi.posting import LATE, Post, post
 from gateway.kpi.publisher import Publisher
@@ -37,6 +38,7 @@ _LEAST_MS: Final = 10 * 60_000
 class Plant:
     """What the engine computes, from the config.
 
+    tree                the meters that stand above others
     constraints, lasts  serial line → the asset that limits it, and its last one (by default the last in the config)
     """
 
@@ -46,6 +48,7 @@ class Plant:
     constraints: Mapping[str, str]
     limits: Limits
     lasts: Mapping[str, str] = field(default_factory=dict)
+    tree: MeterTree = MeterTree()  # noqa: RUF009  # frozen
 
 
 class Worker:
@@ -68,7 +71,7 @@ class Worker:
         presence = self.store.get("presence_ms")
         self.presence_ms = int(presence) if presence else None
         self.power: dict[str, tuple[int, float]] = {}
-        self.groups: list[Group] = groups(plant.models, plant.site, plant.constraints, plant.lasts)
+        self.groups: list[Group] = groups(plant.models, plant.site, plant.constraints, plant.lasts, plant.tree)
         self._about["groups"] = json.dumps({group.owner: _tree(group) for group in self.groups})
         self._publisher = publisher
         self._sources: dict[str, Column] = {}
