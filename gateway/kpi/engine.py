@@ -19,8 +19,8 @@ from gateway.kpi.factors import Factors
 from gateway.kpi.facts import Series
 from gateway.kpi.group import groups
 from gateway.kpi.intake import Intake, Taken
-from gateway.kpi.metering import MeterTree
 from gateway.kpi.live import Live
+from gateway.kpi.metering import MeterTree
 from gateway.kpi.needs import of_everyone
 from gateway.kpi.publisher import PRODUCER, Publisher, tags_of, with_ids
 from gateway.kpi.reading import revisions
