@@ -21,7 +21,7 @@ from gateway.commands.shared import ConfigPath, moment, zone_of
 from gateway.config import Config, load
 from gateway.energy.electricity import Electricity
 from gateway.energy.localtime import month_span
-from gateway.energy.stored import meters
+from gateway.energy.stored import meters_of
 from gateway.fields import parse_duration
 from gateway.kpi.reading import reading
 from gateway.packs import TariffRecord
@@ -147,6 +147,6 @@ def _asked(config: Config, owner: str) -> Iterator[tuple[apsw.Connection, str]]:
         known: list[str] = [row[0] for row in db.execute("SELECT owner FROM progress ORDER BY owner")]
         if name not in known:
             raise Unusable(f"{name!r} has no numbers yet{closest(name, known)}")
-        if not meters(db, name):
+        if not meters_of(db, name).whole:
             raise Unusable(f"{name} has no electricity meter: give an asset of it `energy: {{ electricity: … }}`")
         yield db, name

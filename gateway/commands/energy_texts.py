@@ -35,7 +35,7 @@ def print_demand(found: OwnersDemand, zone: ZoneInfo) -> None:
     if result.load_factor is not None:
         PLAIN.print(f"  {'load factor':<24}{100 * result.load_factor:>12.1f} %")
     if found.coincidence is not None:
-        PLAIN.print(f"  {'coincidence':<24}{100 * found.coincidence:>12.1f} %    of {len(found.parts)} meters")
+        PLAIN.print(f"  {'coincidence':<24}{100 * found.coincidence:>12.1f} %    of {len(found.parts)} parts")
     if found.parts:
         table_console().print(_table_of_parts(found.parts, zone))
     _print_holes(found.look, "windows that touch them do not count", zone)
@@ -47,7 +47,7 @@ def _print_head(look: Stored, zone: ZoneInfo) -> None:
 
 def _table_of_parts(parts: Mapping[str, Peak | None], zone: ZoneInfo) -> Table:
     table = Table()
-    for column in ("meter of", "own peak kW", "begins"):
+    for column in ("part", "own peak kW", "begins"):
         table.add_column(column, justify="right" if "kW" in column else "left")
     for name, peak in sorted(parts.items(), key=lambda one: -(one[1].kw if one[1] else 0.0)):
         shown = (f"{peak.kw:,.1f}", show_moment(peak.start_ms, zone)) if peak else ("–", "no window was measured")
@@ -56,7 +56,7 @@ def _table_of_parts(parts: Mapping[str, Peak | None], zone: ZoneInfo) -> Table:
 
 
 def _print_holes(look: Stored, therefore: str, zone: ZoneInfo) -> None:
-    """What was not measured, and where nobody can tell any more."""
+    """What was not measured, and from when on nothing is stored."""
     holes = look.holes
     if holes:
         hours = sum(end - start for start, end in holes) / _HOUR_MS
@@ -67,9 +67,6 @@ def _print_holes(look: Stored, therefore: str, zone: ZoneInfo) -> None:
         PLAIN.print(f"    … and {len(holes) - _SHOWN} more")
     if look.end_ms < look.span[1]:
         PLAIN.print(f"  from {show_moment(look.end_ms, zone)} on nothing is stored yet")
-    if look.unseen_ms > look.span[0]:
-        text = "readings are no longer kept: holes in them would not be seen"
-        PLAIN.print(f"  before {show_moment(look.unseen_ms, zone)} {text}")
 
 
 def _look_as_json(look: Stored, zone: ZoneInfo) -> dict[str, Any]:
@@ -82,7 +79,6 @@ def _look_as_json(look: Stored, zone: ZoneInfo) -> dict[str, Any]:
         "measured_h": look.profile.known_ms / _HOUR_MS,
         "not_measured": [[show_moment(end, zone) for end in hole] for hole in look.holes],
         "stored_to": show_moment(look.end_ms, zone),
-        "holes_unseen_before": show_moment(look.unseen_ms, zone) if look.unseen_ms > look.span[0] else None,
     }
 
 

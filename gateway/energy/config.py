@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from gateway.fields import Duration, Section
+from gateway.fields import Section
 from gateway.kpi.config import Power
 
 
@@ -15,7 +15,6 @@ class ElectricityConfig(Section):
     registered_power  W agreed with the supplier
     demand_window     over which demand is taken
     demand_limit      W that demand should stay below
-    max_gap           readings of a meter further apart than this do not say when energy was used
     """
 
     tariff: str = ""
@@ -25,14 +24,8 @@ class ElectricityConfig(Section):
     registered_power: Power | None = None
     demand_window: Literal["15min", "30min"] = "15min"
     demand_limit: Power | None = None
-    max_gap: Duration = 120.0
 
     @property
     def window_ms(self) -> int:
         """The length of a demand window."""
         return int(self.demand_window.removesuffix("min")) * 60_000
-
-    @property
-    def max_gap_ms(self) -> int:
-        """`max_gap` in ms."""
-        return round(self.max_gap * 1000)

@@ -12,12 +12,14 @@ from gateway.energy.bill import Bill, PowerFactor, bill
 from gateway.energy.config import ElectricityConfig
 from gateway.energy.demand import Demand, Peak, coincidence, demand
 from gateway.energy.localtime import is_month
-from gateway.energy.stored import Stored, parts, stored
+from gateway.energy.profile import Profile, rest
+from gateway.energy.stored import Stored, meters_of, stored
 from gateway.kpi.buckets import quantities
 from gateway.packs import Packs, ReactiveRecord
 
 Span = tuple[int, int]
 REACTIVE = "reactive"
+REST = "not sub-metered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class OwnersDemand:
     """The demand of an owner and of its parts.
 
     look         what it was computed from
-    parts        asset with a meter → its own peak; empty for an asset
+    parts        asset with a meter, or `REST` → its own peak; empty for an asset
     coincidence  see `coincidence`
     """
 
@@ -45,16 +47,26 @@ class Electricity:
 
     def look(self, db: apsw.Connection, owner: str, span: Span) -> Stored:
         """What is stored of an owner's electricity."""
-        return stored(db, owner, span, self.config.max_gap_ms)
+        return stored(db, owner, span)
 
     def demand(self, db: apsw.Connection, owner: str, span: Span, window_ms: int = 0) -> OwnersDemand:
         """Demand over windows of this length, or of the config's."""
         length_ms = window_ms or self.config.window_ms
         own = self.look(db, owner, span)
         found = demand(own.profile, length_ms, self.zone)
-        profiles = {part: self.look(db, part, span).profile for part in parts(db, owner)}
+        profiles = self._parts(db, own)
         peaks = {part: demand(one, length_ms, self.zone).block for part, one in profiles.items()}
         return OwnersDemand(own, found, peaks, coincidence(found.block, list(peaks.values())))
+
+    def _parts(self, db: apsw.Connection, own: Stored) -> dict[str, Profile]:
+        """What makes up a group: its lowest meters, and what the uppermost ones measured beyond them."""
+        meters = meters_of(db, own.owner)
+        if meters.leaves == (own.owner,):
+            return {}
+        found = {name: self.look(db, name, own.span).profile for name in meters.leaves}
+        if meters.whole != meters.leaves:
+            found[REST] = rest(own.profile, list(found.values()))
+        return found
 
     def choice(self, variant: str = "") -> Choice:
         """The records by which a bill is written; variant: these hours instead of those of the packs."""
@@ -77,7 +89,7 @@ class Electricity:
         """None: no reactive energy is read."""
         if REACTIVE not in quantities:
             return None
-        reactive = stored(db, own.owner, own.span, self.config.max_gap_ms, REACTIVE)
+        reactive = stored(db, own.owner, own.span, REACTIVE)
         return PowerFactor(own.profile.total_mwh, reactive.profile.total_mwh)
 
     def _day(self, at_ms: int) -> date:

@@ -1,6 +1,6 @@
 """A load profile: energy over time as int64 columns, and which of it was measured. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,14 +92,12 @@ def summed(profiles: Sequence[Profile]) -> Profile:
     return Profile(edges, mwh, lacking == 0)
 
 
-def overlaid(
-    spans: Iterable[tuple[int, int]], start_ms: NDArray[np.int64], end_ms: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """bool[n]: which intervals, in order and apart, touch one of the spans."""
-    found = np.zeros(len(start_ms), np.bool_)
-    for start, end in spans:
-        found[np.searchsorted(end_ms, start, "right") : np.searchsorted(start_ms, end, "left")] = True
-    return found
+def rest(whole: Profile, parts: Sequence[Profile]) -> Profile:
+    """What a profile has beyond its parts, of one span; measured where all of them are."""
+    edges = np.unique(np.concatenate([one.edge_ms for one in (whole, *parts)]))
+    together = summed([Profile(edges, np.zeros(len(edges) - 1, np.int64), np.ones(len(edges) - 1, np.bool_)), *parts])
+    mwh = np.diff(whole.at(edges)) - together.mwh
+    return Profile(edges, mwh, together.known & (np.diff(whole.unknown_at(edges)) == 0))
 
 
 def kw(mwh: float, over_ms: int) -> float:

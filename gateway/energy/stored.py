@@ -9,8 +9,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy.measured import holes, unchecked_ms
-from gateway.energy.profile import Profile, overlaid
+from gateway.energy.profile import Profile
 
 _MINUTE_MS: Final = 60_000
 _QUARTER_MS: Final = 900_000
@@ -21,16 +20,11 @@ Column = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored of an owner's energy over a range.
-
-    unseen_ms  before this readings are no longer kept: holes in them would not be seen
-    end_ms     up to here numbers are stored
-    """
+    """What is stored of an owner's energy over a range. end_ms: up to here."""
 
     owner: str
     span: Span
     profile: Profile
-    unseen_ms: int
     end_ms: int
 
     @property
@@ -40,41 +34,54 @@ class Stored:
         return [(start, min(end, self.end_ms)) for start, end in runs if start < self.end_ms]
 
 
-def stored(db: apsw.Connection, owner: str, span: Span, max_gap_ms: int, quantity: str = "energy") -> Stored:
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """The assets whose meters an owner's electricity comes from.
+
+    whole   those that measure all of it together: the uppermost of the meter tree
+    leaves  those that no other one stands below
+    """
+
+    whole: tuple[str, ...]
+    leaves: tuple[str, ...]
+
+
+def stored(db: apsw.Connection, owner: str, span: Span, quantity: str = "energy") -> Stored:
     """An owner's energy over a range of whole minutes, UTC ms.
 
-    What kpi.db does not hold yet, or any more, is not known; nor is when energy was used that fell into a hole of the
-    readings of one of the owner's meters.
+    What kpi.db does not hold yet, or any more, is not known; nor is when energy was used while one of the meters that
+    measure the owner's electricity was not read.
     """
-    begin, closed = _row(db, "SELECT first_ms, closed_ms FROM progress WHERE owner = ?", owner) or (span[1], span[0])
+    (closed,) = _row(db, "SELECT closed_ms FROM progress WHERE owner = ?", owner) or (span[0],)
     start_ms, end_ms, mwh = _intervals(db, owner, span, quantity)
-    assets = meters(db, owner)
-    unsure = [hole for meter in assets for hole in holes(db, meter, *span, max_gap_ms)]
-    known = (start_ms >= begin) & ~overlaid(unsure, start_ms, end_ms) & bool(assets)
-    own = Profile.of(start_ms, end_ms, mwh, known, span)
-    return Stored(owner, span, own, unchecked_ms(db, assets), min(closed, span[1]))
+    known = np.ones(len(start_ms), np.bool_)
+    meters = meters_of(db, owner).whole
+    for meter in meters:
+        begin, end, metered_us = _intervals(db, meter, span, "metered")
+        complete = begin[metered_us == (end - begin) * 1000]
+        known &= np.isin(start_ms, complete)
+    own = Profile.of(start_ms, end_ms, mwh, known & bool(meters), span)
+    return Stored(owner, span, own, max(span[0], min(closed, span[1])))
 
 
-def meters(db: apsw.Connection, owner: str) -> list[str]:
-    """The assets whose electricity an owner's is: itself, or those of a line, area or site that have a meter."""
+def meters_of(db: apsw.Connection, owner: str) -> Meters:
+    """The meters of an asset, a line, an area or the site; none where it has no electricity."""
     (text,) = _row(db, "SELECT value FROM meta WHERE key = ?", "groups") or ("{}",)
-    return [asset for asset in dict.fromkeys(_leaves(json.loads(text), owner)) if _row(db, _HAS_METER, asset)]
+    groups: dict[str, Any] = json.loads(text)
+    found = [asset for asset in dict.fromkeys(_assets(groups, owner)) if _row(db, _HAS_METER, asset)]
+    below: dict[str, list[str]] = groups.get(owner, {}).get("below", {})
+    inner = {name for children in below.values() for name in children}
+    return Meters(tuple(a for a in found if a not in inner), tuple(a for a in found if a not in below))
 
 
-def parts(db: apsw.Connection, owner: str) -> list[str]:
-    """What a group's peak is compared with: the assets in it that have a meter; none of an asset."""
-    found = meters(db, owner)
-    return [] if found == [owner] else found
-
-
-def _leaves(groups: dict[str, Any], owner: str) -> Iterable[str]:
+def _assets(groups: dict[str, Any], owner: str) -> Iterable[str]:
     if owner not in groups:
         return [owner]
-    return [leaf for member in groups[owner]["members"] for leaf in _leaves(groups, member)]
+    return [asset for member in groups[owner]["members"] for asset in _assets(groups, member)]
 
 
 def _intervals(db: apsw.Connection, owner: str, span: Span, quantity: str) -> tuple[Column, Column, Column]:
-    """Start, end and energy of the stored intervals of a range: minutes, and quarters before the first minute."""
+    """Start, end and amount of the stored intervals of a range: minutes, and quarters before the first minute."""
     (first,) = _row(db, "SELECT min(minute) FROM minute WHERE asset = ?", owner)
     cut_ms = span[1] if first is None else -(-first * _MINUTE_MS // _QUARTER_MS) * _QUARTER_MS
     cut_ms = min(max(cut_ms, span[0]), span[1])
