@@ -180,6 +180,11 @@ class KpiReader:
         found = self._read("SELECT final_ms FROM progress WHERE owner = ?", owner)
         return int(found[0][0]) if found else 0
 
+    def reach(self, owner: str) -> tuple[int, int] | None:
+        """An owner's first and its newest fact; None before there is one."""
+        found = self._read("SELECT first_ms, newest_ms FROM progress WHERE owner = ?", owner)
+        return tuple(found[0]) if found else None
+
     def closed_ms(self, owner: str) -> int:
         """Before this an owner's minutes are stored."""
         found = self._read("SELECT closed_ms FROM progress WHERE owner = ?", owner)

@@ -1,30 +1,29 @@
 """Periods with their energy and drivers: out of kpi.db, or out of a CSV file. What cannot be used is said with why."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-from gateway.energy.baseline.drivers import Asked, Driver, Lacking, Means, NoDriver, day_of, driver, number, table
+from gateway.energy.baseline.drivers import Lacking, Means, NoDriver, day_of, driver, number, table
 from gateway.energy.baseline.record import Ask, LeftOut, Period
+from gateway.energy.baseline.watched import Watcher, leaves, there, unwatched
 from gateway.kpi.windows import Context, Sums
 
 PERIODS: Final = ("day", "week", "month", "shift")
 CARRIERS: Final[Mapping[str, tuple[str, str, float]]] = {"electricity": ("energy", "kWh", 1e-6)}
 """Carrier → bucket quantity, unit shown, that unit in one of the quantity."""
-_WATCHED: Final = 0.99
 _KNOWN: Final = 0.95
-_WHOLE: Final = ("planned", "time_planned_stop", "time_maintenance", "time_unplanned")
 
 
 class NoPeriods(ValueError):  # noqa: N818  # what the data do not hold, rather than a fault
     """No period can be used; the text says why."""
 
 
-class Reader(Asked, Protocol):
+class Reader(Watcher, Protocol):
     """What is asked of kpi.db."""
 
     def final_ms(self, owner: str) -> int:
@@ -38,7 +37,11 @@ class Reader(Asked, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """Periods in order of time, and those that were left out. units: of energy, then of each driver."""
+    """Periods in order of time, and those that were left out.
+
+    units    of energy, then of each driver
+    members  the assets behind a line, area or site that were there
+    """
 
     periods: tuple[Period, ...]
     left_out: tuple[LeftOut, ...]
@@ -49,8 +52,8 @@ class Collected:
 def of_store(reader: Reader, ask: Ask, span: tuple[int, int], zone: ZoneInfo, means: Means) -> Collected:
     """Periods of an owner that begin in a range.
 
-    A period is used when it is final, its owner and each member of it was watched for 99 % of it, at most 5 % of its
-    planned time is unknown, and every driver has a value.
+    A period is used when it is final, was seen whole (`unwatched`), at most 5 % of its planned time is unknown, and
+    every driver has a value.
 
     Raises: NoDriver: a driver cannot be used. NoPeriods: the owner has no such energy.
     """
@@ -59,22 +62,26 @@ def of_store(reader: Reader, ask: Ask, span: tuple[int, int], zone: ZoneInfo, me
     if need := context.rules.needs.get(ask.owner, {}).get(quantity):
         raise NoPeriods(f"{ask.owner} has no {ask.energy}: it {need}")
     drivers = [driver(text, reader, ask.owner, ask.period, zone, means) for text in ask.drivers]
-    members: Sequence[str] = context.groups.get(ask.owner, {}).get("members", ())
-    unwatched = _unwatched(reader, members or (ask.owner,), ask.period, span)
     units = (unit, *(one.unit for one in drivers))
     rows = reader.sums(ask.owner, ask.period, *span)
+    unseen = unwatched(reader, ask.owner, context.groups, rows, ask.period)
     final_ms = reader.final_ms(ask.owner)
 
     def period(row: Sums) -> Period:
         if row.end_ms > final_ms:
             raise Lacking("is not final yet")
-        if row.start_ms in unwatched:
-            raise Lacking(unwatched[row.start_ms])
+        if row.start_ms in unseen:
+            raise Lacking(unseen[row.start_ms])
         if row.sums["time_unknown"] > (1 - _KNOWN) * row.sums["planned"]:
             raise Lacking(f"{row.sums['time_unknown'] / row.sums['planned']:.0%} of its planned time is unknown")
-        return Period(row.start_ms, row.end_ms, row.sums[quantity] * scale, _values(drivers, row), row.name)
+        values = tuple(one.value(row) for one in drivers)
+        return Period(row.start_ms, row.end_ms, row.sums[quantity] * scale, values, row.name)
 
-    return _sorted_out(rows, period, units, tuple(members))
+    found = _sorted_out(rows, period, units)
+    if ask.owner in context.groups and found.periods:
+        whole = found.periods[0].start_ms, found.periods[-1].end_ms
+        return replace(found, members=there(reader, leaves(ask.owner, context.groups), whole))
+    return found
 
 
 def of_file(ask: Ask, span: tuple[int, int], zone: ZoneInfo) -> Collected:
@@ -110,36 +117,14 @@ def of_file(ask: Ask, span: tuple[int, int], zone: ZoneInfo) -> Collected:
     return _sorted_out(inside, period, ("",) * (1 + len(ask.drivers)))
 
 
-def _sorted_out(
-    rows: Sequence[Any], period: Callable[[Any], Period], units: tuple[str, ...], members: tuple[str, ...] = ()
-) -> Collected:
+def _sorted_out(rows: Sequence[Any], period: Callable[[Any], Period], units: tuple[str, ...]) -> Collected:
     used, left = [], []
     for row in rows:
         try:
             used.append(period(row))
         except Lacking as exc:
             left.append(LeftOut(row.start_ms if isinstance(row, Sums) else row[0], str(exc)))
-    return Collected(tuple(used), tuple(left), units, members)
-
-
-def _values(drivers: Sequence[Driver], row: Sums) -> tuple[float, ...]:
-    return tuple(one.value(row) for one in drivers)
-
-
-def _unwatched(reader: Asked, assets: Sequence[str], period: str, span: tuple[int, int]) -> dict[int, str]:
-    """Start → why, of periods of which Lineside did not see all."""
-    rows = {asset: {row.start_ms: row for row in reader.sums(asset, period, *span)} for asset in assets}
-    found: dict[int, str] = {}
-    for start_ms in {start_ms for of_asset in rows.values() for start_ms in of_asset}:
-        for asset, of_asset in rows.items():
-            share = _watched(of_asset[start_ms]) if start_ms in of_asset else 0.0
-            if share < _WATCHED:
-                found[start_ms] = f"Lineside saw {share:.0%} of it at {asset}"
-    return found
-
-
-def _watched(row: Sums) -> float:
-    return sum(row.sums[name] for name in _WHOLE) / 1000 / (row.end_ms - row.start_ms)
+    return Collected(tuple(used), tuple(left), units)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:
