@@ -1,6 +1,7 @@
 """From what people write, on the command line or in a file, to entries as the desk takes them."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ _NEEDED: Final = ("kind", "asset", "from", "value")
 _LONGEST: Final = 200_000
 _SHOWN: Final = 50
 Draft = dict[str, Any]
+Problem = tuple[int, str]
+"""A line and what is wrong in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Drafter:
         draft |= {"from": self.moment(row["from"], "from")}
         if row.get("to"):
             draft["to"] = self.moment(row["to"], "to")
+            if kind not in SPANS and draft["to"] != draft["from"]:
+                raise ValueError(f"to: a {kind} has one moment: leave this empty")
         return draft | {"value": self._value(draft, row["value"])}
 
     def moment(self, text: str, column: str) -> int:
@@ -60,43 +65,48 @@ class Drafter:
         if draft["kind"] in SPANS or (draft["kind"] == READING and binding is not None and binding.is_text):
             return text
         try:
-            return float(text)
-        except ValueError as exc:
-            raise ValueError(f"value: {text!r} is no number") from exc
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"value: {text!r} is no number")
+        return number
 
 
-def read_drafts(file: Path, drafter: Drafter) -> list[tuple[int, Draft]]:
-    """Line and entry of each row of a CSV file. Unusable: everything that is wrong, as file:line: column: problem.
+def read_drafts(file: Path, drafter: Drafter) -> tuple[list[tuple[int, Draft]], list[Problem]]:
+    """Line and entry of each row of a CSV file that says one, and what is wrong with the others.
 
-    A row without an id gets one from what it says, so that the same file can be imported again.
+    Unusable: the file cannot be read, its first line is wrong, or it is too long. A row without an id gets one from
+    what it says, so that the same file can be imported again.
     """
     found: list[tuple[int, Draft]] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     seen: dict[str, int] = {}
     said: dict[str, int] = {}
     for line, row in _rows(file):
         try:
             draft = drafter.draft(row)
         except ValueError as exc:
-            problems.append(f"{file}:{line}: {exc}")
+            problems.append((line, str(exc)))
             continue
         if "id" not in draft and draft["kind"] != READING:
             draft["id"] = _own_id(draft, said)
         first = seen.setdefault(draft.get("id", f"line {line}"), line)
         if first != line:
-            problems.append(f"{file}:{line}: id: {draft['id']!r} stands in line {first} already")
+            problems.append((line, f"id: {draft['id']!r} stands in line {first} already"))
+            continue
         found.append((line, draft))
     if len(found) > _LONGEST:
         raise Unusable(f"{file}: has {len(found)} rows: import at most {_LONGEST} at once")
-    must_be_none(problems)
-    return found
+    return found, problems
 
 
-def must_be_none(problems: list[str]) -> None:
-    """Unusable: there are problems; nothing was booked."""
+def must_be_none(file: Path, problems: Sequence[Problem]) -> None:
+    """Unusable: there are problems, as file:line: column: problem; nothing was booked."""
     if problems:
+        said = [f"{file}:{line}: {text}" for line, text in sorted(problems)[:_SHOWN]]
         more = [f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        raise Unusable("\n".join(["nothing was booked:", *problems[:_SHOWN], *more]))
+        raise Unusable("\n".join(["nothing was booked:", *said, *more]))
 
 
 def _own_id(draft: Draft, said: dict[str, int]) -> str:

@@ -17,7 +17,7 @@ from gateway.commands.shared import ConfigPath, answered, finished, now_ms, tabl
 from gateway.config import Config, load, models
 from gateway.control import Refused
 from gateway.drafting import Draft as Drafted
-from gateway.drafting import Drafter, must_be_none, read_drafts
+from gateway.drafting import Drafter, Problem, must_be_none, read_drafts
 from gateway.kpi.bookable import COUNT_ROLES
 from gateway.kpi.entries import COUNT, READING, SPANS, Entry
 from gateway.kpi.entries import load as load_entry
@@ -38,7 +38,7 @@ _DAY_MS = 86_400_000
 _CHUNK = 1000
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # -5 is a value
 def add(
     config: ConfigPath,
     asset: Annotated[str, typer.Argument(metavar="ASSET")],
@@ -106,8 +106,8 @@ def import_file(
 ) -> None:
     """Book every row of a CSV file, or nothing if a row is wrong. The same file again changes nothing."""
     checked = load(config)
-    drafts = read_drafts(file, _drafter(checked))
-    booked, known = finished(_import(checked, file, drafts, by or user()))
+    drafts, problems = read_drafts(file, _drafter(checked))
+    booked, known = finished(_import(checked, file, drafts, problems, by or user()))
     typer.echo(f"{file}: {booked} booked, {known} were booked before")
 
 
@@ -140,23 +140,25 @@ def _drafter(config: Config) -> Drafter:
     return Drafter(known, zone_of(config), now_ms())
 
 
-async def _import(config: Config, file: Path, drafts: Sequence[tuple[int, Drafted]], by: str) -> tuple[int, int]:
+async def _import(
+    config: Config, file: Path, drafts: Sequence[tuple[int, Drafted]], unread: Sequence[Problem], by: str
+) -> tuple[int, int]:
     """First everything is checked, then everything is booked; how many are new, and how many were known."""
     parts = [drafts[at : at + _CHUNK] for at in range(0, len(drafts), _CHUNK)]
-    problems: list[str] = []
+    problems = list(unread)
     booked = known = 0
     async with asking(config) as ask:
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
             for part in progress.track(parts, description="checking"):
-                problems += [f"{file}:{line}: {text}" for line, text in await _problems(ask, part, by)]
-            must_be_none(problems)
+                problems += await _problems(ask, part, by)
+            must_be_none(file, problems)
             for part in progress.track(parts, description="booking"):
                 reply = await ask(_request(part, by, dry=False))
                 booked, known = booked + reply["booked"], known + reply["known"]
     return booked, known
 
 
-async def _problems(ask: Ask, part: Sequence[tuple[int, Drafted]], by: str) -> list[tuple[int, str]]:
+async def _problems(ask: Ask, part: Sequence[tuple[int, Drafted]], by: str) -> list[Problem]:
     try:
         await ask(_request(part, by, dry=True))
     except Refused as exc:

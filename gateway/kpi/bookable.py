@@ -18,6 +18,7 @@ _LONGEST_MS: Final = 400 * 86_400_000
 _MOST_PARTS: Final = 10**9
 _LENGTHS: Final = {"id": 128, "by": 64, "note": 500}
 _LONGEST_NAME: Final = 200
+_UNITS: Final = ((86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1000, "s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Bookable:
             raise ValueError("id: is empty")
         model = self.models[asset]
         if entry.kind == COUNT:
-            _check_count(entry)
+            _check_count(model, entry)
         elif entry.kind == READING:
             _check_reading(model, entry)
         else:
@@ -63,12 +64,27 @@ class Bookable:
             raise ValueError("is older than the facts that are kept (retention.facts): its minutes are fixed")
         latest_ms = self.now_ms + (_LONGEST_MS if entry.kind in _AHEAD else _AHEAD_MS)
         if entry.from_ms > latest_ms or (FOREVER_MS > entry.to_ms > latest_ms):
-            raise ValueError("lies in the future" if entry.kind not in _AHEAD else "lies more than 400 days ahead")
+            if entry.kind in _AHEAD:
+                raise ValueError("lies more than 400 days ahead")
+            ahead_ms = max(entry.from_ms, entry.to_ms if entry.to_ms < FOREVER_MS else 0) - self.now_ms
+            raise ValueError(f"lies in the future: {_span(ahead_ms)} ahead of the gateway's clock")
 
 
-def _check_count(entry: Entry) -> None:
+def _span(ms: int) -> str:
+    """A time as people say it: `3 days`."""
+    size, word = next(((size, word) for size, word in _UNITS if ms >= 2 * size), _UNITS[-1])
+    return f"{ms // size} {word}"
+
+
+def _check_count(model: AssetModel, entry: Entry) -> None:
     if entry.role not in COUNT_ROLES:
         raise ValueError(f"no count {entry.role!r}: write {', '.join(COUNT_ROLES)}")
+    balanced = sum(role in model.bindings for role in COUNTS) > 1 and entry.role in (*COUNTS, "rework")
+    if entry.usable and not balanced and entry.role not in model.bindings:
+        raise ValueError(
+            f"{entry.role} of {model.name} is not counted, so that it would show nowhere: "
+            f"write `{entry.role}: {{ kind: booked }}` under this asset in the config"
+        )
     value = entry.value
     if isinstance(value, str) or not 0 < abs(value) <= _MOST_PARTS or value != round(value):
         raise ValueError(f"{value!r} is no number of parts: write a whole number, with a - to take parts back")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kpi.asset import TimeClass
+from gateway.kpi.asset import Binding, TimeClass
 from gateway.kpi.bookable import Bookable
 from gateway.kpi.entries import (
     COUNT,
@@ -138,7 +138,12 @@ WRONG = {
     "a stop needs its end": ("press", replace(STOP, to_ms=FOREVER_MS)),
     "ends before it begins": ("press", replace(STOP, to_ms=START)),
     "is no name": ("press", replace(STOP, value=" ")),
-    "lies in the future": ("press", replace(SCRAP, from_ms=START + 700_000)),
+    "lies in the future: 100 s ahead of the gateway's clock": ("press", replace(SCRAP, from_ms=START + 700_000)),
+    "lies in the future: 3 days ahead": ("press", replace(STOP, to_ms=START + 600_000 + 3 * 86_400_000)),
+    "inspected of press is not counted, .* write `inspected: { kind: booked }`": (
+        "press",
+        replace(SCRAP, role="inspected"),
+    ),
     "more than 400 days ahead": ("press", replace(STOP, kind="order", from_ms=START + 401 * 86_400_000, to_ms=2**61)),
     "older than the facts that are kept": ("press", replace(SCRAP, from_ms=START - 3_600_001)),
     "id: is empty": ("press", replace(SCRAP, id="")),
@@ -176,6 +181,21 @@ def test_what_can_be_booked_is() -> None:
     running = replace(STOP, kind="order", to_ms=FOREVER_MS, value="A-4711")
     for entry in (SCRAP, STOP, ahead, running, replace(SCRAP, value=-2.0)):
         rules.check("press", entry)
+
+
+def test_parts_are_booked_where_something_counts_them() -> None:
+    def check(role: str, *bound: str) -> None:
+        bindings = {name: Binding(name, -1, "booked") for name in bound}
+        model = replace(Kit().models["press"], bindings=bindings)
+        Bookable({"press": model}, {}, START + 600_000).check("press", replace(SCRAP, role=role))
+
+    for role in ("total", "good", "scrap", "rework"):  # any two counts give the third, and rework is taken from good
+        check(role, "total", "good")
+    check("passed", "total", "passed")
+    check("scrap", "total", "scrap")
+    for role, *bound in (("scrap", "energy"), ("scrap", "total"), ("rework", "total"), ("passed", "total", "good")):
+        with pytest.raises(ValueError, match=f"{role} of press is not counted"):
+            check(role, *bound)
 
 
 def test_the_tag_of_entries_is_a_text_of_the_asset() -> None:
