@@ -258,7 +258,8 @@ class Worker:
 
 def _tree(group: Group) -> dict[str, object]:
     """Who adds up to a group, for readers in other processes."""
-    return {"members": group.members, "constraint": group.constraint, "last": group.last}
+    head = {"members": group.members, "constraint": group.constraint, "last": group.last}
+    return head | {"below": dict(group.tree.below)}
 
 
 def _hour(progress: Progress) -> int:
