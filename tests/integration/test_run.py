@@ -15,7 +15,8 @@ import aiomqtt
 import pytest
 
 from gateway.journal import NoJournal, open_readonly, read_ledger
-from tests.servers import Server, eventually, free_port, nats_server, running
+from tests.plant import Hand, demo_live, modbus_plant
+from tests.servers import Server, eventually, free_port
 
 SITE = """\
 site: test
@@ -301,27 +302,8 @@ async def test_status_shows_dead_letters_with_their_reason(tmp_path: Path, mosqu
     assert "letters/counts" in said
 
 
-@asynccontextmanager
-async def press(folder: Path) -> AsyncIterator[str]:
-    """The simulated plant, standing idle; yields the port of press-01."""
-    with running(nats_server(folder)) as broker:
-        plant = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "simulators", "demo", "--press-01", "127.0.0.1:0", "--press-02", "127.0.0.1:0"),
-            *("--mqtt", broker.url, "--ledger", str(folder / "ledger.json"), "--wait"),
-            stdin=PIPE,
-            stdout=PIPE,
-        )
-        assert plant.stdout
-        try:
-            async with asyncio.timeout(20):
-                yield json.loads(await plant.stdout.readline())["modbus"]["press-01"].rpartition(":")[2]
-        finally:
-            plant.kill()
-            await plant.communicate()
-
-
 async def test_poll_shows_raw_registers_beside_values_and_fails_where_nobody_answers(tmp_path: Path) -> None:
-    async with press(tmp_path) as port:
+    async with modbus_plant(demo_live(Hand()), {1: ("machine/press-01", "lineside/machine")}) as port:
         machine = METER.format(port=port).replace("eastron/sdm630", "lineside/machine")
         dead = METER.format(port=free_port()).replace("meter:", "dead:").replace("asset: main", "asset: dead")
         config = site(tmp_path, machine + dead)
