@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
-from gateway.board import api, pages, past
+from gateway.board import api, data, pages, past
 from gateway.board.guard import Guard
 from gateway.board.readers import Board, NotStored
 
@@ -23,7 +23,7 @@ def create_app(board: Board, hosts: Iterable[str] = ()) -> FastAPI:
         redoc_url=None,
     )
     app.state.board = board
-    for router in (api.router, past.router, pages.router):
+    for router in (api.router, past.router, data.router, pages.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_exception_handler(RequestValidationError, _invalid)

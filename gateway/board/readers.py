@@ -6,6 +6,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from gateway.board.answers import ComparisonAnswer, EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
+from gateway.board.data_answers import CapabilityAnswer, QualityAnswer
 from gateway.board.hub import Hub
 
 
@@ -36,6 +37,14 @@ class KpiSource(Protocol):
         self, owners: Sequence[str], window: str, from_ms: int, to_ms: int, kpis: Sequence[str]
     ) -> ComparisonAnswer:
         """Some KPIs of many owners at once. ValueError: there is no such KPI."""
+        ...
+
+    def quality(self, owner: str, from_ms: int, to_ms: int) -> QualityAnswer:
+        """Data-quality scores of every tag behind an owner's KPIs."""
+        ...
+
+    def capability(self, owner: str, window: str, from_ms: int, to_ms: int) -> CapabilityAnswer:
+        """What is measured of an owner's parts, over each window that begins in the range, or over the range."""
         ...
 
     def closed_ms(self, owner: str) -> int:

@@ -2,22 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from math import isnan
 from pathlib import Path
 from threading import Lock
 
 from gateway.board.answers import ComparisonAnswer, EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
+from gateway.board.data_answers import CapabilityAnswer, LeastRow, MeasuredRow, QualityAnswer, TagQuality
 from gateway.board.readers import NotStored
 from gateway.history import HistoryReader, NoHistory, StoreFault, StoreUnusable
+from gateway.kpi.capable import Measured, capabilities, least
+from gateway.kpi.measures import INDICES
+from gateway.kpi.quality import tag_scores, together
 from gateway.kpi.query import KpiReader, NoKpis
 
 
 class StoredKpi:
-    """`KpiSource` over kpi.db. One question at a time: the reader has one connection."""
+    """`KpiSource` over kpi.db. One question at a time: the reader has one connection.
+
+    What reads many facts has a reader of its own: nobody's chart waits for it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._reader = KpiReader(path)
-        self._lock = Lock()
+        self._reader, self._slow_reader = KpiReader(path), KpiReader(path)
+        self._lock, self._slow_lock = Lock(), Lock()
 
     def segments(self, asset: str, from_ms: int, to_ms: int) -> Sequence[Segment]:
         """The asset's states that touch the range, in order."""
@@ -55,6 +63,30 @@ class StoredKpi:
             },
         )
 
+    def quality(self, owner: str, from_ms: int, to_ms: int) -> QualityAnswer:
+        """Data-quality scores of every tag behind an owner's KPIs."""
+        with self._slow_lock, _answers():
+            reader = self._slow_reader
+            assets = reader.assets_of(owner)
+            found = reader.asked(lambda db: tag_scores(db, assets, from_ms, to_ms))
+            gate = reader.context(owner).rules.catalogue.gate
+        if owner not in assets:
+            found.append(together([one for one in found if not one.role], owner))
+        rows = [{**asdict(one), "scores": one.scores, "unchecked": one.unchecked} for one in found]
+        scored = [TagQuality(**row, status=gate.status(row["counts"])) for row in rows]
+        return QualityAnswer(owner=owner, from_ms=from_ms, to_ms=to_ms, rows=scored)
+
+    def capability(self, owner: str, window: str, from_ms: int, to_ms: int) -> CapabilityAnswer:
+        """What is measured of an owner's parts, over each window that begins in the range, or over the range."""
+        with self._slow_lock, _answers():
+            found = capabilities(self._slow_reader, owner, window, from_ms, to_ms)
+        return CapabilityAnswer(
+            owner=owner,
+            window=window,
+            rows=[_measured(one) for one in found],
+            least=[LeastRow.model_validate(one) for one in least(found)],
+        )
+
     def closed_ms(self, owner: str) -> int:
         """Before this an owner's minutes are stored; 0 where none is."""
         with self._asking() as reader:
@@ -74,6 +106,26 @@ class StoredKpi:
     def _asking(self) -> Iterator[KpiReader]:
         with self._lock, _answers():
             yield self._reader
+
+
+def _measured(one: Measured) -> MeasuredRow:
+    was = one.found
+    return MeasuredRow(
+        asset=one.asset,
+        measure=one.measure,
+        start_ms=one.start_ms,
+        end_ms=one.end_ms,
+        name=one.name,
+        lsl=one.lsl,
+        usl=one.usl,
+        n=was.n,
+        left_out=was.left_out,
+        mean=was.mean,
+        deviation=was.deviation,
+        within=was.within,
+        values={index: getattr(was, index) for index in INDICES},
+        reasons=dict(was.reasons),
+    )
 
 
 class StoredHistory:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from gateway.board.answers import ComparisonAnswer, EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
+from gateway.board.data_answers import CapabilityAnswer, QualityAnswer
 from gateway.board.hub import Hub
 from gateway.board.listen import Listen
 from gateway.board.readers import Board
@@ -147,6 +148,14 @@ class MemoryKpi:
 
     def owners(self) -> Sequence[str]:
         return [*self.rows, "site/bac-ninh-1"]
+
+    def quality(self, owner: str, from_ms: int, to_ms: int) -> QualityAnswer:
+        self.asked.append(owner)
+        return QualityAnswer(owner=owner, from_ms=from_ms, to_ms=to_ms, rows=[])
+
+    def capability(self, owner: str, window: str, from_ms: int, to_ms: int) -> CapabilityAnswer:
+        self.asked.append(owner)
+        return CapabilityAnswer(owner=owner, window=window, rows=[], least=[])
 
     def compare(
         self, owners: Sequence[str], window: str, from_ms: int, to_ms: int, kpis: Sequence[str]

@@ -138,6 +138,18 @@ async def test_lines_and_the_site_have_kpis_of_their_own(fed: Served) -> None:
     assert "at most 7 days" in await fed.problem("/api/v1/site/kpis?window=minute&from=2026-01-01&to=2026-06-01", 422)
 
 
+async def test_quality_and_capability_are_asked_of_any_owner_over_a_range(fed: Served) -> None:
+    span = f"from={NOW_MS - 3_600_000}&to={NOW_MS}"
+    for path in ("quality", "capability"):
+        found = await fed.get(f"/api/v1/{path}?owner=press-01&{span}")
+        assert (found["owner"], found["rows"]) == ("press-01", [])
+        assert "no owner 'press-99'; known: press-01" in await fed.problem(f"/api/v1/{path}?owner=press-99&{span}", 404)
+    assert fed.kpi.asked[-2:] == ["press-01", "press-01"]
+    long = f"from={NOW_MS - 8 * 86_400_000}&to={NOW_MS}"
+    assert "at most 7 days" in await fed.problem(f"/api/v1/quality?owner=press-01&{long}", 422)
+    assert "window" in await fed.problem(f"/api/v1/capability?owner=press-01&window=order&{span}", 422)
+
+
 async def test_many_owners_are_compared_at_once(fed: Served) -> None:
     query = f"from={SHIFT_MS}&to={NOW_MS}"
     found = await fed.get(f"/api/v1/kpis?window=hour&kpi=oee&kpi=sec&owner=press-01&owner=line/stamping&{query}")
@@ -315,7 +327,7 @@ async def test_the_page_has_no_inline_script_and_nothing_from_elsewhere(served: 
 async def test_openapi_describes_every_route_with_its_problems(served: Served) -> None:
     api = await served.get("/api/v1/openapi.json")
     assert {path for path in api["paths"] if path.startswith("/api/v1/")} == set(api["paths"])
-    assert len(api["paths"]) == 17
+    assert len(api["paths"]) == 19
     for path, methods in api["paths"].items():
         assert methods["get"]["description"], path
     problem = api["paths"]["/api/v1/history"]["get"]["responses"]["404"]["content"]["application/json"]

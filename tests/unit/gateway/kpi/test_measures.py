@@ -15,18 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gateway.kpi.asset import MEASURE, Binding, Hold, Measure, fingerprint
+from gateway.kpi.asset import Binding, Hold, Measure
 from gateway.kpi.capable import Measured, capabilities, least
 from gateway.kpi.catalogue import STANDARD
 from gateway.kpi.check_config import MeasureConfig
 from gateway.kpi.facts import Series
 from gateway.kpi.measures import HOUR_MS, Capability, capability, hour_of
 from gateway.kpi.query import KpiReader
-from gateway.model import Tag
+from tests.unit.gateway.kpi.gauge import DIAMETER, REPORTED, gauged, measured_rows
 from tests.unit.gateway.kpi.kit import START, Kit, dump, fed
 
-DIAMETER = Measure(9.9, 10.1, 5, 2e-7)
-REPORTED = Binding(MEASURE + "diameter", 1, "measure")
 POLLED = replace(REPORTED, hold=Hold(polled=True, period_ms=1000))
 HOUR = START // HOUR_MS
 
@@ -128,22 +126,10 @@ def test_sums_give_what_the_values_give_and_least_is_never_above_both(steps: lis
         assert found.cpk <= found.cp + 1e-9
 
 
-def gauged(kit: Kit) -> int:
-    """The kit's weld with a gauge; its tag."""
-    tag = kit.inbox.add(Tag("weld/diameter"))
-    weld = kit.models["weld"]
-    gauge = replace(REPORTED, tag=tag, tag_name="weld/diameter", hold=weld.bindings["state"].hold)
-    model = replace(weld, bindings={**weld.bindings, MEASURE + "diameter": gauge}, measures={"diameter": DIAMETER})
-    kit.models["weld"] = replace(model, hash=fingerprint(model))
-    return tag
-
-
 async def test_the_engine_keeps_the_same_hours_in_whatever_order_and_pieces_values_arrive(tmp_path: Path) -> None:
     kit = Kit()
     tag = gauged(kit)
-    rng = np.random.default_rng(5)
-    rows = [*kit.run(4000), *((tag, START + 40_000 * n + 17, 10 + 0.02 * rng.standard_normal()) for n in range(100))]
-    rows.sort(key=lambda row: row[1])
+    rows = measured_rows(kit, tag, 100)
     mixed = [*rows[3000:], *rows[:3000], *rows[100:700]]
     await fed(kit, tmp_path / "a.db", kit.records(rows, 500))
     await fed(kit, tmp_path / "b.db", kit.records(mixed, 77))
