@@ -91,6 +91,12 @@ def record(
     PLAIN.print(text)
 
 
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(replay)
+    app.command()(record)
+
+
 def _span(from_ms: int, to_ms: int, zone: ZoneInfo) -> str:
     return f"{_moment(from_ms, zone):%Y-%m-%d %H:%M:%S} to {_moment(to_ms, zone):%Y-%m-%d %H:%M:%S %Z}"
 

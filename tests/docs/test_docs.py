@@ -12,7 +12,8 @@ from adapters.modbus.health import Health as ModbusHealth
 from adapters.mqtt.source import MqttHealth
 from gateway import health
 from gateway.checking import print_check
-from gateway.cli import _PLAIN, app
+from gateway.cli import app
+from gateway.commands.shared import PLAIN
 from gateway.config import RootConfig, _attribute, load
 from gateway.kpi.catalogue import CATALOGUE
 from gateway.model import Tag
@@ -71,7 +72,7 @@ def test_the_configs_in_the_readme_are_good(tmp_path: Path) -> None:
     for number, block in enumerate(blocks):
         file = tmp_path / f"{number}.yaml"
         file.write_text(block)
-        assert print_check(load(file), _PLAIN)
+        assert print_check(load(file), PLAIN)
 
 
 def test_every_link_inside_the_docs_leads_somewhere() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.app import run
-from gateway.cli import with_signals
 from gateway.config import load
 from gateway.journal import sqlite, writer
 from gateway.kpi import worker
+from gateway.signals import with_signals
 
 PLACES: dict[str, tuple[Any, str, bool]] = {
     # place: (owner, attribute, whether to die before the step; else after it)
