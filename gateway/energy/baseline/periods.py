@@ -16,6 +16,7 @@ from gateway.kpi.windows import Context, Sums
 PERIODS: Final = ("day", "week", "month", "shift")
 CARRIERS: Final[Mapping[str, tuple[str, str, float]]] = {"electricity": ("energy", "kWh", 1e-6)}
 """Carrier → bucket quantity, unit shown, that unit in one of the quantity."""
+_DAY_MS: Final = 86_400_000
 _KNOWN: Final = 0.95
 
 
@@ -87,7 +88,7 @@ def of_store(reader: Reader, ask: Ask, span: tuple[int, int], zone: ZoneInfo, me
 def of_file(ask: Ask, span: tuple[int, int], zone: ZoneInfo) -> Collected:
     """Periods of a CSV file whose rows begin in a range: `date`, the energy's column and one column per driver.
 
-    A row's period ends with the date of the next row.
+    A row's period ends with the date of the next row; the last one is as long as the one before it.
 
     Raises: NoDriver: the file cannot be read, or lacks a column; says file and line.
     """
@@ -100,7 +101,8 @@ def of_file(ask: Ask, span: tuple[int, int], zone: ZoneInfo) -> Collected:
         if start_ms == next_ms:
             raise NoDriver(f"{file}:{line}: the date {cells['date']} is there twice")
     starts = [start_ms for start_ms, *_ in rows]
-    ends = [*starts[1:], *(2 * last - before for before, last in [starts[-2:]] if len(starts) > 1)]
+    length_ms = starts[-1] - starts[-2] if len(starts) > 1 else _DAY_MS
+    ends = [*starts[1:], *(start + length_ms for start in starts[-1:])]
 
     def period(row: tuple[int, int, int, dict[str, str]]) -> Period:
         start_ms, end_ms, line, cells = row
@@ -111,7 +113,7 @@ def of_file(ask: Ask, span: tuple[int, int], zone: ZoneInfo) -> Collected:
 
     inside = [
         (start, end, line, cells)
-        for (start, line, cells), end in zip(rows, ends, strict=False)
+        for (start, line, cells), end in zip(rows, ends, strict=True)
         if span[0] <= start < span[1]
     ]
     return _sorted_out(inside, period, ("",) * (1 + len(ask.drivers)))

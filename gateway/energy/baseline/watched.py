@@ -42,8 +42,10 @@ class _Life:
             return ""
         seen = (end_ms - max(start_ms, self.first_ms)) / (end_ms - start_ms)
         row = self.rows.get(start_ms)
-        if seen < _WATCHED or row is None or not row.sums["facts"]:
-            return f"Lineside saw {seen * (row is not None):.0%} of it at {self.name}"
+        if row is None or not row.sums["facts"]:
+            return f"nothing came from {self.name}"
+        if seen < _WATCHED:
+            return f"Lineside saw {seen:.0%} of it at {self.name}"
         seen = _time(row) / 1000 / (end_ms - start_ms)
         if self.is_timed and seen < _WATCHED:
             return f"Lineside saw {seen:.0%} of it at {self.name}"
