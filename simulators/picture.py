@@ -12,6 +12,7 @@ from simulators.ledger import Ledger, MachineLedger, State
 from simulators.plant import Plant
 from simulators.scenario import load_scenario
 from simulators.scenario_file import shipped
+from simulators.shift_table import shift_table, within
 from simulators.truth import spans
 
 COLORS: Final = {
@@ -129,16 +130,30 @@ def _safe(text: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`python -m simulators.picture FOLDER [NAME …]`: the first eight hours of shipped scenarios (demo: 3 minutes)."""
+    """`python -m simulators.picture FOLDER [NAME …]`: the first eight hours of shipped scenarios (demo: 3 minutes).
+
+    A page NAME.md beside the picture gets the true numbers of that shift between its marks.
+    """
     folder = Path(arguments[0])
     for name in arguments[1:] or shipped():
-        scenario = load_scenario(name)
-        start_ms = scenario.start_ms or 1_772_406_000_000
-        plant = Plant(scenario, start_ms)
-        plant.start(start_ms + 1)
-        plant.run_to(start_ms + (180_000 if name == "demo" else 8 * 3_600_000))
-        picture = shift_picture(plant.ledger, start_ms, plant.now_ms, f"{name}: {scenario.title}")
+        scenario, ledger = load_scenario(name), shift_of(name)
+        from_ms, to_ms = ledger.start_ms, ledger.until_ms
+        picture = shift_picture(ledger, from_ms, to_ms, f"{name}: {scenario.title}")
         (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
+        page = folder / f"{name}.md"
+        if page.is_file():
+            told = within(page.read_text(encoding="utf-8"), shift_table(ledger, from_ms, to_ms))
+            page.write_text(told, encoding="utf-8")
+
+
+def shift_of(name: str) -> Ledger:
+    """What truly happens in the shift that the docs show of a shipped scenario."""
+    scenario = load_scenario(name)
+    start_ms = scenario.start_ms or 1_772_406_000_000
+    plant = Plant(scenario, start_ms)
+    plant.start(start_ms + 1)
+    plant.run_to(start_ms + (180_000 if name == "demo" else 8 * 3_600_000))
+    return plant.ledger
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from simulators.export import TABLES
 from simulators.machine_models import CompressorSpec, InrushSpec, LoadStep, MachineSpec, StopSpec, ToolSpec
+from simulators.picture import shift_of
 from simulators.plant_models import (
     AirSpec,
     CalendarSpec,
@@ -18,6 +19,7 @@ from simulators.plant_models import (
 )
 from simulators.scenario import Scenario, load_scenario
 from simulators.scenario_file import kinds, shipped
+from simulators.shift_table import shift_table, within
 
 DOCS = Path(__file__).parents[2] / "docs" / "scenarios"
 PAGE = (DOCS / "README.md").read_text(encoding="utf-8")
@@ -49,6 +51,14 @@ def test_every_shipped_scenario_has_a_page_with_its_picture() -> None:
         assert page.startswith(f"# {name}\n")
         assert f"]({name}.svg)" in page
         assert f"[`{name}`]({name}.md)" in PAGE
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if name != "thousand-machines"])
+def test_the_true_numbers_of_a_page_are_those_of_its_scenario(name: str) -> None:
+    ledger = shift_of(name)
+    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    assert within(page, shift_table(ledger, ledger.start_ms, ledger.until_ms)) == page
+    assert len(re.findall(r"^\| `", page, re.MULTILINE)) >= 4
 
 
 def test_the_small_example_and_the_python_lines_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
