@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from adapters import SINKS, SOURCES
 from gateway.child import run_board
@@ -20,6 +21,8 @@ from gateway.config import Config, build, models
 from gateway.control import NAME as CONTROL
 from gateway.control import Control, Refused
 from gateway.desk import Desk
+from gateway.energy.electricity import Electricity
+from gateway.energy.watch import PeakWatch, watch_demand
 from gateway.flow import Link, Presence, deliver, follow, ingest, prove_life
 from gateway.health import Health
 from gateway.history import History
@@ -216,6 +219,10 @@ def _start(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
         "presence": prove_life(journal, clock, presences),
         "health": gateway.health.report(),
     }
+    if "electricity" in config.root.model_fields_set:
+        electricity = Electricity(config.root.electricity, config.factors.packs, ZoneInfo(config.root.timezone))
+        watch = PeakWatch(electricity, config.data_file("kpi.db"), f"site/{config.root.site}")
+        others["demand"] = watch_demand(watch, journal, clock)
     if config.root.board.enabled:
         others["board"] = run_board(board_arguments(config), gateway.snapshot, SystemClock())
     for name, work in others.items():

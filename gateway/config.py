@@ -178,6 +178,8 @@ def load(file: Path) -> Config:
         root = _with_products(document, root)
         _check_names(document, root, tags)
         factors = _factors(document, root, library)
+        for key, problem in root.electricity.problems(factors.packs):
+            document.report(("electricity", key), problem)
     document.check()
     return Config(file, root, library, sources, sinks, tuple(tags), factors)
 

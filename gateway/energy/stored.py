@@ -52,7 +52,6 @@ def stored(db: apsw.Connection, owner: str, span: Span, quantity: str = "energy"
     What kpi.db does not hold yet, or any more, is not known; nor is when energy was used while one of the meters that
     measure the owner's electricity was not read.
     """
-    (closed,) = _row(db, "SELECT closed_ms FROM progress WHERE owner = ?", owner) or (span[0],)
     start_ms, end_ms, mwh = _intervals(db, owner, span, quantity)
     known = np.ones(len(start_ms), np.bool_)
     meters = meters_of(db, owner).whole
@@ -61,7 +60,13 @@ def stored(db: apsw.Connection, owner: str, span: Span, quantity: str = "energy"
         complete = begin[metered_us == (end - begin) * 1000]
         known &= np.isin(start_ms, complete)
     own = Profile.of(start_ms, end_ms, mwh, known & bool(meters), span)
-    return Stored(owner, span, own, max(span[0], min(closed, span[1])))
+    return Stored(owner, span, own, max(span[0], min(stored_to_ms(db, owner), span[1])))
+
+
+def stored_to_ms(db: apsw.Connection, owner: str) -> int:
+    """Up to when an owner's minutes are stored; 0: there are none."""
+    (closed,) = _row(db, "SELECT closed_ms FROM progress WHERE owner = ?", owner) or (0,)
+    return int(closed)
 
 
 def meters_of(db: apsw.Connection, owner: str) -> Meters:
