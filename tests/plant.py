@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
 
 from simulators.device import Device
 from simulators.endpoints import Tcp
@@ -23,6 +25,16 @@ class Hand:
 
     def __call__(self) -> int:
         return self.now_ms
+
+
+def demo_scenario(folder: Path, mqtt_port: int) -> Path:
+    """The demo's scenario on free ports."""
+    text = (Path(str(files("configs"))) / "scenarios/demo.yaml").read_text()
+    for fixed in (15021, 15022):
+        text = text.replace(f"127.0.0.1:{fixed}", f"{HOST}:0")
+    path = folder / "plant.yaml"
+    path.write_text(text.replace("127.0.0.1:11883", f"{HOST}:{mqtt_port}"))
+    return path
 
 
 def demo_plant(seed: int, start_ms: int) -> Plant:

@@ -26,6 +26,7 @@ from gateway.model.wire import decode
 from gateway.ports import Delivery, Record
 from tests.clock import VirtualClock
 from tests.faults.mortal import PLACES
+from tests.plant import demo_scenario
 from tests.servers import Server, eventually, mosquitto, running
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
@@ -39,10 +40,10 @@ CONFIG = """\
 site: kill-test
 sources:
   press:
-    {{ kind: modbus, endpoint: "tcp://{modbus}", unit_id: 1, profile: lineside/machine, asset: press-01,
+    {{ kind: modbus, endpoint: "{modbus}", unit_id: 1, profile: lineside/machine, asset: press-01,
        poll: {{ fast: {period}ms, slow: 5s }} }}
   meter:
-    {{ kind: modbus, endpoint: "tcp://{modbus}", unit_id: 2, profile: eastron/sdm630, asset: press-01,
+    {{ kind: modbus, endpoint: "{modbus}", unit_id: 2, profile: eastron/sdm630, asset: press-01,
        poll: {{ fast: {period}ms, slow: 5s }} }}
   cell:
     kind: mqtt
@@ -136,17 +137,24 @@ async def prepared(folder: Path, modbus: str, broker: str) -> AsyncIterator[Run]
 
 @asynccontextmanager
 async def plant(broker: Server, folder: Path) -> AsyncIterator[str]:
-    """The simulated plant; yields the Modbus address of press-01."""
+    """The simulated plant; yields the endpoint of press-01."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "simulators", "demo", "--press-01", "127.0.0.1:0", "--press-02", "127.0.0.1:0"),
-        *("--mqtt", broker.url, "--ledger", str(folder / "ledger.json")),
+        *(
+            sys.executable,
+            "-m",
+            "simulators",
+            "run",
+            str(demo_scenario(folder, broker.port)),
+            "--driven",
+            "--no-broker",
+        ),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout
     assert process.stdin
     try:
-        yield json.loads(await process.stdout.readline())["modbus"]["press-01"]
+        yield json.loads(await process.stdout.readline())["faces"]["modbus-1"]
     finally:
         process.stdin.close()
         await process.wait()

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 
 import aiohttp
@@ -20,7 +19,7 @@ from simulators.broker import free_port, mqtt_broker
 from simulators.ledger import Ledger
 from simulators.states import State
 from simulators.truth import truth
-from tests.plant import HOST
+from tests.plant import HOST, demo_scenario
 
 
 class Process:
@@ -74,16 +73,6 @@ async def modbus_client(address: str) -> AsyncIterator[AsyncModbusTcpClient]:
 
 def packed(words: list[int]) -> bytes:
     return struct.pack(f">{len(words)}H", *words)
-
-
-def demo_scenario(folder: Path, mqtt_port: int) -> Path:
-    """The demo's scenario on free ports."""
-    text = (Path(str(files("configs"))) / "scenarios/demo.yaml").read_text()
-    for fixed in (15021, 15022):
-        text = text.replace(f"127.0.0.1:{fixed}", f"{HOST}:0")
-    path = folder / "plant.yaml"
-    path.write_text(text.replace("127.0.0.1:11883", f"{HOST}:{mqtt_port}"))
-    return path
 
 
 def driven(scenario: Path, *more: str) -> list[str]:
