@@ -19,8 +19,6 @@ _BY_ITSELF: Final = {
     "history": "its own file is durable every 30 s; until then readings wait here as well",
 }
 
-_LETTERS: Final = "SELECT time_ms, consumer, origin, reason, body FROM dead_letter"
-
 
 def print_status(config: Config, console: Console, *, as_json: bool, letters: int) -> None:
     """Prints cursors, lag, bytes, drops and the newest dead letters. NoJournal: there is no journal yet."""

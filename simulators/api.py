@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 from aiohttp import web
 
@@ -30,23 +31,40 @@ async def serve_truth(live: Live, listen: Tcp | None) -> AsyncIterator[str | Non
 
 
 def _app(live: Live) -> web.Application:
+    asked = _Asked(live)
     app = web.Application()
+    app.add_routes(
+        [
+            web.get("/plant", asked.plant),
+            web.get("/truth", asked.true_kpis),
+            web.get("/ledger/{table}.csv", asked.table),
+            web.get("/faults", asked.faults),
+        ]
+    )
+    return app
 
-    async def plant(_: web.Request) -> web.Response:
-        now_ms, ledger = live.look(), live.plant.ledger
+
+class _Asked:
+    """The answers; each is of the moment in which it is asked for."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    async def plant(self, _: web.Request) -> web.Response:
+        now_ms, ledger = self._live.look(), self._live.plant.ledger
         return web.json_response(
             {
                 "now_ms": now_ms,
                 "start_ms": ledger.start_ms,
                 "frozen": ledger.frozen,
-                "machines": {name: panel.state.name for name, panel in live.panels.items()},
+                "machines": {name: panel.state.name for name, panel in self._live.panels.items()},
                 "meters": list(ledger.meters),
                 "tables": list(TABLES),
             }
         )
 
-    async def true_kpis(request: web.Request) -> web.Response:
-        now_ms, ledger = live.look(), live.plant.ledger
+    async def true_kpis(self, request: web.Request) -> web.Response:
+        now_ms, ledger = self._live.look(), self._live.plant.ledger
         from_ms = _moment(request, "from", ledger.start_ms)
         to_ms = _moment(request, "to", now_ms)
         machine = request.query.get("machine")
@@ -58,35 +76,21 @@ def _app(live: Live) -> web.Application:
         except ValueError as exc:
             raise web.HTTPBadRequest(text=f"{exc}\n") from exc
 
-    async def table(request: web.Request) -> web.Response:
-        live.look()
+    async def table(self, request: web.Request) -> web.Response:
+        self._live.look()
         name = request.match_info["table"]
         if name not in TABLES:
             raise web.HTTPNotFound(text=f"no table {name!r}; there are {', '.join(TABLES)}\n")
-        header, body = rows(live.plant.ledger, name)
+        header, body = rows(self._live.plant.ledger, name)
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(header)
         writer.writerows(body)
         return web.Response(text=text.getvalue(), content_type="text/csv")
 
-    async def faults(_: web.Request) -> web.Response:
-        live.look()
-        told = [
-            {"kind": row.kind, "on": row.on, "from_ms": row.from_ms, "to_ms": row.to_ms, "effect": row.effect}
-            for row in live.plant.ledger.faults
-        ]
-        return web.json_response(told)
-
-    app.add_routes(
-        [
-            web.get("/plant", plant),
-            web.get("/truth", true_kpis),
-            web.get("/ledger/{table}.csv", table),
-            web.get("/faults", faults),
-        ]
-    )
-    return app
+    async def faults(self, _: web.Request) -> web.Response:
+        self._live.look()
+        return web.json_response([asdict(row) for row in self._live.plant.ledger.faults])
 
 
 def _moment(request: web.Request, name: str, otherwise: int) -> int:

@@ -42,10 +42,6 @@ class MachineLedger:
         self.state_ms.append(at_ms)
         self.states.append(state)
 
-    def draw(self, at_ms: int, watts: int) -> None:
-        """Book a power that is drawn from `at_ms` on."""
-        self.power.step(at_ms, watts)
-
     def finish(self, at_ms: int, good: bool, rework: bool = False) -> None:
         """Book a part that was completed at `at_ms`."""
         self.part_ms.append(at_ms)

@@ -21,11 +21,10 @@ class Counts(NamedTuple):
     rework: int = 0
 
 
-class Truth(TypedDict):
-    """What a machine truly did in a window; a ratio without a denominator is None.
+class Times(TypedDict):
+    """Times in s: `planned_s` as the calendar has it, `producing_s` of that, `state_s` of the whole window.
 
-    Times in s: `planned_s` as its calendar has it, `producing_s` of that, `state_s` of the whole window. Energy in kWh,
-    volumes in m3, CO2e in kg, all of the whole window. `entries` says how often each state began.
+    `entries` says how often each state began.
     """
 
     planned_s: float
@@ -34,6 +33,22 @@ class Truth(TypedDict):
     planned_state_s: dict[str, float]
     entries: dict[str, int]
     state_changes: int
+
+
+class Uses(TypedDict):
+    """What the whole window took: energy in kWh, volumes in m3, CO2e in kg; both also for each good part."""
+
+    energy_kwh: float
+    state_kwh: dict[str, float]
+    volumes_m3: dict[str, float]
+    sec_kwh_per_part: float | None
+    co2e_kg: float
+    carbon_intensity: float | None
+
+
+class Truth(Times, Uses):
+    """What a machine truly did in a window; a ratio without a denominator is None."""
+
     total: int
     good: int
     scrap: int
@@ -44,12 +59,6 @@ class Truth(TypedDict):
     performance: float | None
     quality_rate: float | None
     oee: float | None
-    energy_kwh: float
-    state_kwh: dict[str, float]
-    volumes_m3: dict[str, float]
-    sec_kwh_per_part: float | None
-    co2e_kg: float
-    carbon_intensity: float | None
 
 
 def truth(
@@ -82,47 +91,44 @@ def truth(
     ideal = {name: book.ideal_s.get(name, 0.0) if ideal_cycle_s is None else ideal_cycle_s for name in by_product}
     ideal_s = sum(ideal[product] * made.total for product, made in by_product.items())
     ideal_good_s = sum(ideal[product] * made.good for product, made in by_product.items())
-    planned = _planned(book, from_ms, to_ms)
-    planned_s, planned_state_s = sum(end - begin for begin, end in planned) / 1000, _state_s(book, planned)
-    producing_s = planned_state_s["EXECUTE"]
-    energy_kwh = energy_kwh_between(ledger, machine, from_ms, to_ms)
-    co2e_kg = energy_kwh * grid_factor_kg_per_kwh
+    times = _times(book, from_ms, to_ms)
     return {
-        "planned_s": planned_s,
-        "producing_s": producing_s,
-        "state_s": _state_s(book, [(from_ms, to_ms)]),
-        "planned_state_s": planned_state_s,
-        "entries": _entries(book, from_ms, to_ms),
-        "state_changes": state_changes_between(ledger, machine, from_ms, to_ms),
+        **times,
         **counts._asdict(),  # type: ignore[typeddict-item]
         "by_product": by_product,
         "by_order": _by(book, book.order_ms, book.orders, from_ms, to_ms),
-        "availability": ratio(producing_s, planned_s),
-        "performance": ratio(ideal_s, producing_s),
+        "availability": ratio(times["producing_s"], times["planned_s"]),
+        "performance": ratio(ideal_s, times["producing_s"]),
         "quality_rate": ratio(counts.good, counts.total),
-        "oee": ratio(ideal_good_s, planned_s),
-        "energy_kwh": energy_kwh,
-        "state_kwh": _state_kwh(book, from_ms, to_ms),
-        "volumes_m3": {name: flow.between(from_ms, to_ms) / ML_MS_PER_M3 for name, flow in book.flows.items()},
-        "sec_kwh_per_part": ratio(energy_kwh, counts.good),
-        "co2e_kg": co2e_kg,
-        "carbon_intensity": ratio(co2e_kg, counts.good),
+        "oee": ratio(ideal_good_s, times["planned_s"]),
+        **_uses(book, from_ms, to_ms, counts.good, grid_factor_kg_per_kwh),
     }
 
 
-def counts_between(ledger: Ledger, machine: str, from_ms: int, to_ms: int) -> Counts:
-    """The parts completed in (from, to]."""
-    return _counts(_book(ledger, machine, from_ms, to_ms), from_ms, to_ms)
+def _times(book: MachineLedger, from_ms: int, to_ms: int) -> Times:
+    planned = _planned(book, from_ms, to_ms)
+    planned_state_s, entries = _state_s(book, planned), _entries(book, from_ms, to_ms)
+    return {
+        "planned_s": sum(end - begin for begin, end in planned) / 1000,
+        "producing_s": planned_state_s["EXECUTE"],
+        "state_s": _state_s(book, [(from_ms, to_ms)]),
+        "planned_state_s": planned_state_s,
+        "entries": entries,
+        "state_changes": sum(entries.values()),
+    }
 
 
-def energy_kwh_between(ledger: Ledger, machine: str, from_ms: int, to_ms: int) -> float:
-    """The energy in kWh used from `from_ms` to `to_ms`."""
-    return _kwh(_book(ledger, machine, from_ms, to_ms).power.between(from_ms, to_ms))
-
-
-def state_changes_between(ledger: Ledger, machine: str, from_ms: int, to_ms: int) -> int:
-    """How often the state changed in (from, to]."""
-    return sum(_entries(_book(ledger, machine, from_ms, to_ms), from_ms, to_ms).values())
+def _uses(book: MachineLedger, from_ms: int, to_ms: int, good: int, grid_factor_kg_per_kwh: float) -> Uses:
+    energy_kwh = _kwh(book.power.between(from_ms, to_ms))
+    co2e_kg = energy_kwh * grid_factor_kg_per_kwh
+    return {
+        "energy_kwh": energy_kwh,
+        "state_kwh": _state_kwh(book, from_ms, to_ms),
+        "volumes_m3": {name: flow.between(from_ms, to_ms) / ML_MS_PER_M3 for name, flow in book.flows.items()},
+        "sec_kwh_per_part": ratio(energy_kwh, good),
+        "co2e_kg": co2e_kg,
+        "carbon_intensity": ratio(co2e_kg, good),
+    }
 
 
 def meter_between(ledger: Ledger, meter: str, from_ms: int, to_ms: int) -> float:

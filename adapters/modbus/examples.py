@@ -41,11 +41,6 @@ def _check(points: Mapping[str, Point], items: Items, name: str, expected: float
     return "" if same else f"is {_show(found)}, should be {_show(expected)}"
 
 
-def decode_one(point: Point, items: Sequence[int]) -> float | str | None:
-    """The value of one point from its own registers (or its one bit); None where it is bad."""
-    return _decode([point], {point.table: dict(enumerate(items, point.address))})
-
-
 def _decode(points: Sequence[Point], items: Items) -> float | str | None:
     """The value of the first of some points, all of which are in `items`; None where it is bad."""
     blocks = [Block(point.table, point.address, point.size, (row,)) for row, point in enumerate(points)]

@@ -1,6 +1,6 @@
 """Raw states → classes of time: the state map, and rules for numbers, bits, several tags, counters. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import groupby
 from typing import Final
@@ -105,8 +105,3 @@ def state_text(model: AssetModel, rule: int, state: float, text_of: Callable[[fl
     role = "state" if rule == FROM_MAP else model.state_rules[rule].role
     binding = model.bindings.get(role)
     return text_of(state) if binding is not None and binding.is_text else number_text(state)
-
-
-def states_known(rules: Sequence[StateRule], state_map: Mapping[str, TimeClass]) -> frozenset[TimeClass]:
-    """The classes that some raw state may give."""
-    return frozenset(state_map.values()) | {rule.time_class for rule in rules}

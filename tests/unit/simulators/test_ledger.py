@@ -15,9 +15,9 @@ def test_a_change_counts_from_its_own_millisecond_on() -> None:
 
 def test_energy_is_exact_at_any_millisecond_between_power_steps() -> None:
     book = MachineLedger()
-    book.draw(0, 1000)
-    book.draw(250, 3)
-    book.draw(1000, 0)
+    book.power.step(0, 1000)
+    book.power.step(250, 3)
+    book.power.step(1000, 0)
     assert [book.watt_ms_at(at_ms) for at_ms in (0, 1, 250, 251, 1000, 5000)] == [
         0,
         1000,

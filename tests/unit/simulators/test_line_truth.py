@@ -16,7 +16,7 @@ def machine(ideal_s: float, producing_min: int, total: int, scrap: int) -> Machi
     book.plan(0, planned=True)
     book.enter(0, State.EXECUTE)
     book.enter(producing_min * 60_000, State.IDLE)
-    book.draw(0, 6000)
+    book.power.step(0, 6000)
     for number in range(1, total + 1):
         book.finish(number * producing_min * 60_000 // (total + 1), good=number > scrap)
     return book

@@ -18,7 +18,7 @@ def ledger() -> Ledger:
     book = MachineLedger()
     for at_ms, state in ((0, State.EXECUTE), (30 * MINUTE, State.ABORTED), (45 * MINUTE, State.EXECUTE)):
         book.enter(at_ms, state)
-    book.draw(0, 8000)
+    book.power.step(0, 8000)
     return Ledger(1, 0, 60 * MINUTE, scenario="a<b", machines={"m": book})
 
 
@@ -38,7 +38,7 @@ def test_the_axis_has_round_ends_and_the_plants_own_time(ledger: Ledger) -> None
 def test_a_quiet_plant_is_drawn_too() -> None:
     book = MachineLedger()
     book.enter(0, State.STOPPED)
-    book.draw(0, 0)
+    book.power.step(0, 0)
     picture = shift_picture(Ledger(1, 0, MINUTE, machines={"m": book}), 0, MINUTE)
     assert re.search(r"<polyline points=\"[\d. ,]+\"", picture)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.ledger import Ledger, MachineLedger, State
-from simulators.truth import Truth, counts_between, energy_kwh_between, state_changes_between, truth
+from simulators.truth import Truth, truth
 from tests.plant import demo_plant
 
 MINUTE = 60_000
@@ -16,7 +16,7 @@ def shift(
 ) -> tuple[Ledger, int, int]:
     """A ledger of one machine "m" from (state, minutes) pairs, its parts spread over the first producing phase."""
     book, at_ms = MachineLedger(), start_ms
-    book.draw(start_ms, watts)
+    book.power.step(start_ms, watts)
     for state, minutes in phases:
         book.enter(at_ms, state)
         if state is State.EXECUTE and not book.part_ms:
@@ -78,10 +78,10 @@ def test_a_ratio_without_denominator_has_no_value() -> None:
 def test_parts_and_changes_count_in_the_window_that_ends_with_them() -> None:
     ledger, from_ms, _ = shift([(State.EXECUTE, 2), (State.IDLE, 1)], 2, 1)
     made_ms, changed_ms = from_ms + MINUTE, from_ms + 2 * MINUTE
-    assert counts_between(ledger, "m", made_ms - 1, made_ms) == (1, 0, 1, 0)
-    assert counts_between(ledger, "m", made_ms, made_ms + 1) == (0, 0, 0, 0)
-    assert state_changes_between(ledger, "m", changed_ms - 1, changed_ms) == 1
-    assert state_changes_between(ledger, "m", changed_ms, changed_ms + 1) == 0
+    figures = [truth(ledger, "m", from_ms, from_ms + 1) for from_ms in (made_ms - 1, made_ms)]
+    assert [(one["total"], one["good"], one["scrap"], one["rework"]) for one in figures] == [(1, 0, 1, 0), (0, 0, 0, 0)]
+    assert truth(ledger, "m", changed_ms - 1, changed_ms)["state_changes"] == 1
+    assert truth(ledger, "m", changed_ms, changed_ms + 1)["state_changes"] == 0
 
 
 def test_a_window_outside_the_ledger_is_refused() -> None:
@@ -94,12 +94,12 @@ def test_a_window_outside_the_ledger_is_refused() -> None:
 
 def test_after_the_freeze_the_last_state_goes_on_and_nothing_else_does() -> None:
     ledger, from_ms, to_ms = shift([(State.EXECUTE, 1), (State.SETUP, 1)], 5, 0, watts=1000)
-    ledger.machines["m"].draw(to_ms, 0)
+    ledger.machines["m"].power.step(to_ms, 0)
     ledger.frozen = True
     figures = truth(ledger, "m", from_ms, to_ms + 3 * MINUTE, 1.0, 0.0)
     assert figures["state_s"]["SETUP"] == 240.0
     assert figures["total"] == 5
-    assert figures["energy_kwh"] == energy_kwh_between(ledger, "m", from_ms, to_ms)
+    assert figures["energy_kwh"] == truth(ledger, "m", from_ms, to_ms)["energy_kwh"]
 
 
 def hour() -> Ledger:

@@ -10,7 +10,7 @@ from simulators.ledger import WATT_MS_PER_WH, Ledger, MachineLedger, State
 from simulators.plant import Plant
 from simulators.scenario import Scenario, load_scenario
 from simulators.steps import Steps
-from simulators.truth import ML_MS_PER_M3, energy_kwh_between, meter_between, truth
+from simulators.truth import ML_MS_PER_M3, meter_between, truth
 
 START_MS = 1_772_406_000_000
 HOUR_MS = 3_600_000
@@ -113,7 +113,7 @@ def test_reactive_power_is_what_the_power_factor_says() -> None:
 @pytest.mark.parametrize("name", ["stamping", "injection", "packaging", "steel-mill-energy"])
 def test_the_main_meter_shows_the_sum_of_all_machines_within_its_accuracy(name: str) -> None:
     made = lived(name, 10)
-    used = sum(energy_kwh_between(made.ledger, machine, START_MS, made.now_ms) for machine in made.machines)
+    used = sum(truth(made.ledger, machine, START_MS, made.now_ms)["energy_kwh"] for machine in made.machines)
     spec = made.scenario.meters["main"]
     true_kwh = used + spec.base * 10 / 1000
     shown = meter_between(made.ledger, "main", START_MS, made.now_ms)
