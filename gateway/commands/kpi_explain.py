@@ -32,6 +32,8 @@ from gateway.spelling import closest
 _WEEK_MS: Final = 7 * 86_400_000
 _HOURS_OF_US: Final = 3.6e9
 _KWH_OF_MWH: Final = 1e6
+_SECOND_US: Final = 1_000_000
+_SHOWN: Final = 12
 
 
 def command(
@@ -77,7 +79,7 @@ def as_data(found: Explanation) -> dict[str, Any]:
     """The explanation for scripts; times in ms since 1970."""
     data = asdict(found)
     kpi = data.pop("row")["kpi"]
-    about = {key: kpi[key] for key in ("id", "code", "name", "unit", "formula", "standard", "clause", "scale")}
+    about = {key: kpi[key] for key in ("id", "code", "name", "unit", "formula", "standard", "clause", "per", "times")}
     return {"kpi": about} | data | {"result": found.result._asdict()}
 
 
@@ -105,7 +107,7 @@ def _print(found: Explanation, zone: ZoneInfo, console: Console, *, minutes: boo
 
 def _about(found: Explanation) -> Iterator[tuple[str, str]]:
     kpi, result = found.row.kpi, found.result
-    yield "formula", kpi.formula
+    yield "formula", kpi.spelled
     if found.resolved.replace("÷", "/").replace("×", "*") != kpi.formula:
         yield "", found.resolved
     for name, meaning in MEANINGS.items():
@@ -114,8 +116,7 @@ def _about(found: Explanation) -> Iterator[tuple[str, str]]:
     if kpi.source:
         yield "standard", kpi.source
     yield "method", result.method
-    scale = f" × {kpi.scale:.6g}" if kpi.scale != 1 else ""
-    yield "computed", f"{found.numerator:,.15g} ÷ {found.denominator:,.15g}{scale}"
+    yield "computed", _computed(found)
     for factor in result.factors:
         yield "factor", factor
     if result.flags:
@@ -124,6 +125,15 @@ def _about(found: Explanation) -> Iterator[tuple[str, str]]:
     final = "final" if found.final else "not final: late readings may still change it"
     revision = "not published as such" if found.revision is None else f"revision {found.revision}"
     yield "state", f"{final}; {revision}"
+
+
+def _computed(found: Explanation) -> str:
+    """The division with all its numbers, as one would type it."""
+    kpi = found.row.kpi
+    above = " × ".join([f"{found.numerator:,.15g}", *([f"{kpi.times:,}"] if kpi.times != 1 else [])])
+    ones = [f"{one:,.15g}" for one in (found.denominator, kpi.per) if one != 1]
+    below = f" ÷ ({' × '.join(ones)})" if len(ones) > 1 else f" ÷ {ones[0]}" if ones else ""
+    return f"{above}{below}" + (f" × {found.factor:.15g} kg/kWh" if kpi.grid else "")
 
 
 def _sums(found: Explanation) -> Table:
@@ -187,6 +197,10 @@ def _records(found: Explanation, zone: ZoneInfo) -> Iterator[str]:
     for model in found.models:
         since = "the beginning" if model.valid_from_ms <= 0 else show_moment(model.valid_from_ms, zone)
         yield f"Model: {model.asset} {model.hash}, valid from {since}, for {model.minutes:,} minutes"
+        if model.times_us:
+            times = [f"{what} {time_us / _SECOND_US:.9g} s" for what, time_us in model.times_us.items()]
+            more = f" and {len(times) - _SHOWN} more: see --json" if len(times) > _SHOWN else ""
+            yield f"  per part: {', '.join(times[:_SHOWN])}{more}"
     for one in found.laid:
         end = "now" if one.to_ms >= FOREVER_MS else show_moment(one.to_ms, zone)
         yield (

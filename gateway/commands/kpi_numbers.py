@@ -57,7 +57,7 @@ def list_kpis(
 
 
 def _listed(kpi: Kpi, needs: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    about = {"kpi": kpi.id, "code": kpi.code, "name": kpi.name, "unit": kpi.unit, "formula": kpi.formula}
+    about = {"kpi": kpi.id, "code": kpi.code, "name": kpi.name, "unit": kpi.unit, "formula": kpi.spelled}
     more = {"standard": kpi.source, "method": kpi.method, "windows": kpi.windows}
     return about | more | {"owners": {owner: lacks.get(kpi.id, "") or "computed" for owner, lacks in needs.items()}}
 
@@ -68,7 +68,7 @@ def _table_of_needs(owner: str, rows: Sequence[Kpi], needs: Mapping[str, str]) -
         table.add_column(column)
     for kpi in rows:
         need = needs.get(kpi.id, "")
-        cells = (kpi.code, kpi.id, kpi.name, "" if kpi.unit == "1" else kpi.unit, kpi.formula)
+        cells = (kpi.code, kpi.id, kpi.name, "" if kpi.unit == "1" else kpi.unit, kpi.spelled)
         table.add_row(*map(Text, cells), Text(need, "dim") if need else Text("yes", "green"))
     return table
 

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.kpi.catalogue import Catalogue, Formula, Row
+from gateway.kpi.catalogue import PARTS, Catalogue, Formula, Row
 from gateway.kpi.catalogue.formula import compiled
 from gateway.kpi.windows import CALENDAR, Context, Read, calendar_rows
 
@@ -88,10 +88,12 @@ def _column(row: Row, table: Mapping[str, Column], length: int) -> Column:
         on_columns = cast("Callable[[Get], tuple[tuple[Column, Column]]]", compiled([row.formula]))
         ((above, below),) = on_columns(lambda name, _: table[name])
     value = np.full(length, np.nan)
-    np.divide(above, below, out=value, where=below != 0)
-    value *= row.kpi.scale
+    np.divide(above * row.kpi.times, below * row.kpi.per, out=value, where=below != 0)
     if row.kpi.refused:
         value[value > 1] = np.nan
+    if row.kpi.rollup != "S" and isinstance(row.formula, Formula):
+        parts = [table[name] < 0 for name in row.formula.names if name in PARTS]
+        value[(value < 0) & np.any(parts, axis=0)] = np.nan
     return value
 
 

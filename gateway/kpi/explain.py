@@ -16,6 +16,7 @@ from gateway.kpi.runs import RUNS
 from gateway.kpi.windows import CALENDAR, Context, Sums
 
 _MINUTE_MS: Final = 60_000
+_HOUR_US: Final = 3_600_000_000
 _REACH_MS: Final = {"week": 8 * 86_400_000, "month": 32 * 86_400_000, "hour": 3_600_000, "minute": _MINUTE_MS}
 _DAYS_MS: Final = 2 * 86_400_000
 
@@ -76,12 +77,16 @@ class Laid:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A record that minutes of the window were computed with; the first of an asset is valid for all time before."""
+    """A record that minutes of the window were computed with; the first of an asset is valid for all time before.
+
+    times_us  µs per part that the formula's quantities take, by what they are of; by product of ideal times
+    """
 
     asset: str
     hash: str
     valid_from_ms: int
     minutes: int
+    times_us: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ class Explanation:
     """Everything behind one number.
 
     formula      as the standard has it; `resolved`: over bucket quantities, with the site's time elements
-    numerator    what stands above the line and below it, before the unit's `scale`
+    numerator    what stands above the line and below it, in the quantities' own units
+    factor       the grid factor that the ratio is multiplied by, in kg/kWh; 1: none
     sums         the quantities in the formula
     members      of a line, area or site: member → its quantities in the formula
     """
@@ -125,6 +131,7 @@ class Explanation:
     resolved: str
     numerator: float
     denominator: float
+    factor: float
     sums: Mapping[str, int]
     members: Mapping[str, Mapping[str, int]]
     constraint: str
@@ -158,13 +165,14 @@ def explain(reader: KpiReader, asked: Question) -> Explanation:
         resolved=_resolved(row),
         numerator=above,
         denominator=below,
+        factor=_factor(context, row, window),
         sums={name: window.sums.get(name, 0) for name in names},
         members=_members(reader, context, asked, window, names),
         constraint=str(context.groups.get(asked.owner, {}).get("constraint", "")),
         buckets=_buckets(minutes, window, names, whole=asked.window not in RUNS),
         evidence=[one for asset in assets for one in _evidence(reader, asset, names, window)],
         laid=[one for asset in assets for one in _laid(reader, asset, window)],
-        models=[one for asset in assets for one in _models(reader, asset, window)],
+        models=[one for asset in assets for one in _models(reader, asset, names, window)],
     )
 
 
@@ -203,6 +211,11 @@ def _result(reader: KpiReader, context: Context, asked: Question, window: Sums) 
         steps = [found[0].sums for found in rows if found]
     day = context.day_of(window.start_ms)
     return context.rules.results(asked.owner, window.sums, day, steps=steps)[asked.kpi]
+
+
+def _factor(context: Context, row: Row, window: Sums) -> float:
+    grid = context.rules.factors.grid(context.day_of(window.start_ms)) if row.kpi.grid else None
+    return grid.kg_per_kwh if grid else 1.0
 
 
 def _resolved(row: Row) -> str:
@@ -316,13 +329,28 @@ def _laid(reader: KpiReader, asset: str, window: Sums) -> Iterator[Laid]:
             yield Laid(asset, one.id, one.kind, one.from_ms, end_ms, one.value, one.revision)
 
 
-def _models(reader: KpiReader, asset: str, window: Sums) -> Iterator[Model]:
+def _models(reader: KpiReader, asset: str, names: Sequence[str], window: Sums) -> Iterator[Model]:
     used: dict[str, int] = {}
     for minute in reader.minutes(asset, window.start_ms, window.end_ms):
         used[minute.model] = used.get(minute.model, 0) + 1
     records = reader.models(asset)
     for digest, minutes in used.items():
-        yield Model(asset, digest, _valid_from(records, digest, window.end_ms), minutes)
+        text = next((one.json for one in records if one.hash == digest), "{}")
+        times_us = _times_us(json.loads(text), names)
+        yield Model(asset, digest, _valid_from(records, digest, window.end_ms), minutes, times_us)
+
+
+def _times_us(model: Mapping[str, Any], names: Sequence[str]) -> dict[str, int]:
+    """The times per part behind some quantities: without them nobody can compute these from the facts."""
+    found: dict[str, int | None] = {}
+    if any(name.startswith("ideal_") for name in names):
+        found |= {"ideal": model.get("ideal_cycle_us")}
+        found |= {f"ideal of {product}": time_us for product, time_us in model.get("ideal_by_product", {}).items()}
+    if "rated_total" in names and model.get("rated_per_h"):
+        found |= {"rated": round(_HOUR_US / model["rated_per_h"])}
+    if "takt_total" in names:
+        found |= {"takt": model.get("takt_us")}
+    return {what: time_us for what, time_us in found.items() if time_us}
 
 
 def _valid_from(records: Sequence[ModelRecord], digest: str, before_ms: int) -> int:

@@ -2,7 +2,7 @@
 
 from gateway.kpi.catalogue.catalogue import CATALOGUE, STANDARD, Catalogue, Row
 from gateway.kpi.catalogue.elements import MEANINGS, Element, elements
-from gateway.kpi.catalogue.evaluate import EVERYBODYS, NO_GRID_FACTOR, Result, combine, evaluate
+from gateway.kpi.catalogue.evaluate import EVERYBODYS, NO_GRID_FACTOR, PARTS, Result, combine, evaluate
 from gateway.kpi.catalogue.formula import Formula, FormulaError, spell
 from gateway.kpi.catalogue.gate import Gate, Status, scores
 from gateway.kpi.catalogue.inputs import inputs_of
@@ -18,6 +18,7 @@ __all__ = [
     "LOSSES",
     "MEANINGS",
     "NO_GRID_FACTOR",
+    "PARTS",
     "STANDARD",
     "Catalogue",
     "Element",

@@ -7,7 +7,7 @@ from gateway.kpi.catalogue.row import EVERY, KWH, Kpi
 
 _energy = partial(Kpi, windows=EVERY, method="interpolated meter readings")
 _carbon = partial(
-    Kpi, unit="kg", scale=KWH, grid=True, windows=EVERY, standard="GHG Protocol Scope 2", method="location-based"
+    Kpi, unit="kg", per=KWH, grid=True, windows=EVERY, standard="GHG Protocol Scope 2", method="location-based"
 )
 _IDLE: Final = (
     "idle",

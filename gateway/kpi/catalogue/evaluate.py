@@ -11,7 +11,15 @@ from gateway.kpi.catalogue.gate import Status
 from gateway.kpi.factors import Factor
 
 NO_GRID_FACTOR: Final = "no grid factor: add packs: [vietnam]"
-TOO_MANY_FLAG: Final = "good_exceeds_total"
+BELOW_ZERO: Final = "more parts were scrapped or taken back than were made: look at what was booked"
+BELOW_ZERO_FLAG: Final = "parts_below_zero"
+PARTS: Final = frozenset(
+    (
+        *("total", "good", "scrap", "rework", "startup_scrap", "output", "inspected", "passed"),
+        *("ideal_total", "ideal_good", "ideal_startup", "rated_total", "takt_total"),
+    )
+)
+"""Quantities that are parts, or time for parts: people may book more scrap than was made."""
 _COUNTED: Final = ("energy", "metered", "facts", "counter", "dq_")
 EVERYBODYS: Final = frozenset(name for name in quantities if name.startswith(_COUNTED))
 """Quantities that a serial line has from all its assets; the others are its constraint's."""
@@ -110,15 +118,23 @@ def _result(row: Row, fraction: Fraction, sums: Sums, grid: Factor | None, statu
     above, below = fraction
     if not below:
         return Result(None, _nothing(row, sums, above), None, None, (), kpi.method, (), status)
-    value = above / below * kpi.scale
+    value = above * kpi.times / (below * kpi.per)
     if not isfinite(value):
         return Result(None, "the formula gives no finite number", None, None, (), kpi.method, (), status)
+    if value < 0 and is_below_zero(row, sums):
+        return Result(None, BELOW_ZERO, None, None, (), kpi.method, (BELOW_ZERO_FLAG,), status)
     if kpi.grid and grid:
         return Result(value * grid.kg_per_kwh, "", None, None, (grid.label,), kpi.method, (), status)
     if value > 1 and kpi.refused:
-        return Result(None, kpi.refused, None, None, (), kpi.method, (TOO_MANY_FLAG,), status)
+        return Result(None, kpi.refused, None, None, (), kpi.method, (kpi.suspect,), status)
     flags = (kpi.above_one,) if value > 1 and kpi.above_one else ()
     return Result(value, "", None, None, (), kpi.method, flags, status)
+
+
+def is_below_zero(row: Row, sums: Sums) -> bool:
+    """Whether a ratio of the catalogue is below 0 since its parts are; a plain sum and a user's own formula may be."""
+    is_ratio = row.kpi.rollup != "S" and isinstance(row.formula, Formula)
+    return is_ratio and any(sums.get(name, 0) < 0 for name in row.formula.names if name in PARTS)
 
 
 def _bounded(result: Result, fractions: Sequence[Fraction], low: int, high: int) -> Result:
@@ -147,7 +163,7 @@ def _product(row: Row, steps: Sequence[Sums], status: Status) -> Result:
 def _nothing(row: Row, sums: Sums, above: float) -> str:
     kpi = row.kpi
     if "{" in kpi.zero:
-        return kpi.zero.format(above * kpi.scale)
+        return kpi.zero.format(above * kpi.times / kpi.per)
     lacking = row.formula.lacking(sums)
     return kpi.zero or _ZERO.get(lacking, f"{lacking} is 0")
 

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Final
 
-from gateway.kpi.catalogue.row import HOURS, Kpi
+from gateway.kpi.catalogue.row import HOUR, Kpi
 
-_mean = partial(Kpi, unit="h", scale=HOURS, standard="ISO 22400-2", method="by state")
+_mean = partial(Kpi, unit="h", per=HOUR, standard="ISO 22400-2", method="by state")
 
 MAINTENANCE: Final[tuple[Kpi, ...]] = (
     _mean(

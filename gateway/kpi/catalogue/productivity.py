@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Final
 
-from gateway.kpi.catalogue.row import EVERY, PER_HOUR, SECONDS, Kpi
+from gateway.kpi.catalogue.row import EVERY, HOUR, SECOND, Kpi
 
 _iso = partial(Kpi, standard="ISO 22400-2", method="iso")
 _classic = partial(Kpi, standard="Nakajima 1988", method="classic")  # minor stops are lost speed, set-up is a stop
-_loss = partial(Kpi, unit="s", scale=SECONDS, rollup="S", standard="TPM, six big losses", method="classic")
+_loss = partial(Kpi, unit="s", per=SECOND, rollup="S", standard="TPM, six big losses", method="classic")
 _SUSPECT: Final = "ideal_cycle_suspect"
 _FASTER: Final = ("effectiveness", "quality_rate")
 
@@ -90,7 +90,8 @@ PRODUCTIVITY: Final[tuple[Kpi, ...]] = (
         inputs=("setup",),
     ),
     Kpi(
-        *("throughput", "P11", "Throughput per planned hour", "output / planned", "1/h", PER_HOUR),
+        *("throughput", "P11", "Throughput per planned hour", "output / planned", "1/h"),
+        times=HOUR,
         standard="ISO 22400-2",
         clause="KPI 3, over planned busy time",
         method="per planned hour",
@@ -110,7 +111,8 @@ PRODUCTIVITY: Final[tuple[Kpi, ...]] = (
     _loss("loss_startup", "P12", "Loss 6: rejects at start-up", "ideal_startup"),
     _loss("loss_unknown", "P12", "Not known: planned time without data", "time_unknown"),
     Kpi(
-        *("minor_stop_rate", "P13", "Minor stops per hour of production", "minor_stops / APT", "1/h", PER_HOUR),
+        *("minor_stop_rate", "P13", "Minor stops per hour of production", "minor_stops / APT", "1/h"),
+        times=HOUR,
         standard="TPM",
         method="whole stop below the threshold",
     ),

@@ -7,6 +7,7 @@ from gateway.kpi.catalogue.row import EVERY, Kpi
 
 _iso = partial(Kpi, standard="ISO 22400-2", method="iso")
 TOO_MANY: Final = "good parts exceed all parts: look at both counters"
+_GOOD: Final = "good_exceeds_total"
 
 QUALITY: Final[tuple[Kpi, ...]] = (
     Kpi(
@@ -15,6 +16,7 @@ QUALITY: Final[tuple[Kpi, ...]] = (
         clause="KPI 10, several products",
         method="weighted by ideal time",
         refused=TOO_MANY,
+        suspect=_GOOD,
         zero="no parts with an ideal time",
     ),
     _iso(
@@ -22,9 +24,15 @@ QUALITY: Final[tuple[Kpi, ...]] = (
         clause="KPI 10",
         instead="quality_rate_weighted",
         refused=TOO_MANY,
+        suspect=_GOOD,
         windows=EVERY,
     ),
-    _iso("scrap_ratio", "Q02", "Scrap ratio", "scrap / total", clause="KPI 16"),
-    _iso("rework_ratio", "Q03", "Rework ratio", "rework / total", clause="KPI 17"),
-    _iso("first_pass_yield", "Q04", "First pass yield", "passed / inspected", clause="KPI 15", rollup="P"),
+    _iso("scrap_ratio", "Q02", "Scrap ratio", "scrap / total", clause="KPI 16", refused="scrap exceeds all parts"),
+    _iso("rework_ratio", "Q03", "Rework ratio", "rework / total", clause="KPI 17", refused="rework exceeds all parts"),
+    _iso(
+        *("first_pass_yield", "Q04", "First pass yield", "passed / inspected"),
+        clause="KPI 15",
+        rollup="P",
+        refused="more parts passed than were inspected",
+    ),
 )

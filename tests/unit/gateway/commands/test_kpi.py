@@ -6,11 +6,15 @@ import io
 import json
 from pathlib import Path
 
+import apsw
 import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.commands.kpi import app
 from gateway.kpi.catalogue import CATALOGUE
+from gateway.kpi.factors import Factors
+from gateway.library import Library
+from gateway.packs import Packs
 from gateway.ports import Unusable
 from tests.unit.gateway.kpi.kit import Kit, fed
 
@@ -47,6 +51,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").mkdir()
     kit = Kit()
     asyncio.run(fed(kit, folder / "data" / "kpi.db", kit.records(kit.run(600))))
+    db = apsw.Connection(str(folder / "data" / "kpi.db"))
+    factors = Factors(Packs.load(["vietnam"], Library.beside(folder / "plant.yaml")))
+    db.execute("UPDATE meta SET value = ? WHERE key = 'factors'", (factors.dump(),))
+    db.close()
     (folder / "plant.yaml").write_text(CONFIG)
     return folder / "plant.yaml"
 
@@ -93,6 +101,18 @@ def test_explain_prints_formula_sums_facts_and_model(config: Path) -> None:
     minutes = call("explain", config, "press", "energy", "--from", AT, "--to", "2026-05-28T20:33", "--minutes")
     assert minutes.count("2026-05-28 20:3") >= 3
     assert "1/kWh" in call("explain", config, "line/hall", "parts_per_kwh", "--window", "day", "--at", AT)
+
+
+@pytest.mark.parametrize("kpi", ["oee", "co2e", "carbon_intensity", "sec", "throughput", "loss_setup", "energy"])
+def test_the_arithmetic_that_explain_prints_gives_the_number(config: Path, kpi: str) -> None:
+    said = call("explain", config, "press", kpi, "--window", "hour", "--at", AT)
+    (line,) = (line for line in said.splitlines() if line.startswith("computed"))
+    text = line.removeprefix("computed").replace(",", "").replace("×", "*").replace("÷", "/").replace("kg/kWh", "")
+    found = json.loads(call("explain", config, "press", kpi, "--window", "hour", "--at", AT, "--json"))
+    assert eval(text) == pytest.approx(found["result"]["value"], rel=1e-15)
+    assert found["result"]["value"] > 0
+    assert ("* grid factor" in said) == (kpi in ("co2e", "carbon_intensity"))
+    assert ("per part: ideal 1 s" in said) == (kpi == "oee")
 
 
 @pytest.mark.parametrize(

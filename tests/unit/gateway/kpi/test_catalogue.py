@@ -161,6 +161,53 @@ def test_more_good_parts_than_parts_are_refused_and_oee_is_flagged() -> None:
     assert evaluate({"total": 6, "good": 6})["quality_rate"].value == 1.0
 
 
+def test_shares_of_parts_above_all_parts_are_refused() -> None:
+    found = evaluate({"total": 5, "good": 3, "scrap": 6, "rework": 7, "inspected": 4, "passed": 5})
+    for kpi, reason in (
+        ("scrap_ratio", "scrap"),
+        ("rework_ratio", "rework"),
+        ("first_pass_yield", "more parts passed"),
+    ):
+        assert found[kpi].value is None
+        assert found[kpi].reason.startswith(reason)
+        assert found[kpi].flags == ("parts_exceed_total",)
+
+
+def test_more_scrap_than_parts_gives_no_value_below_zero_but_the_losses_still_add_up() -> None:
+    sums = given_sums({"planned_s": 100, "producing_s": 100, "ideal_s": 1, "total": 50, "good": -10}) | {"energy": 5}
+    found = evaluate(sums, GRID)
+    below = (
+        "oee",
+        "oee_classic",
+        "nee",
+        "teep",
+        "ooe",
+        "quality_rate",
+        "quality_rate_weighted",
+        "sec",
+        "carbon_intensity",
+    )
+    for kpi in below:
+        assert found[kpi].value is None, kpi
+        assert "more parts were scrapped or taken back than were made" in found[kpi].reason
+        assert "parts_below_zero" in found[kpi].flags, kpi
+    assert found["oee_low"].value is found["oee_high"].value is None
+    assert (found["availability"].value, found["energy"].value) == (1.0, 5e-6)
+    assert found["loss_speed"].value == 50.0
+    assert found["loss_defects"].value == 60.0
+    jitter = evaluate({"energy": -3, "good": 5})
+    assert jitter["sec"].value == -6e-7  # a meter that jitters is no matter of parts
+
+
+def test_values_are_the_nearest_numbers_to_their_sums() -> None:
+    sums = {"energy": 55_869, "time_setup": 1_044_151_000, "planned": 36_000_000_000, "output": 7, "good": 3}
+    found = evaluate(sums)
+    assert found["energy"].value == 0.055869
+    assert found["loss_setup"].value == 1044.151
+    assert found["throughput"].value == 0.7
+    assert found["sec"].value == 0.018623
+
+
 def test_quality_over_several_products_is_weighted_by_their_time() -> None:
     sums = {"total": 110, "good": 100, "ideal_total": 10 * 60 + 100 * 1, "ideal_good": 5 * 60 + 95 * 1}
     found = evaluate(sums)["quality_rate"]

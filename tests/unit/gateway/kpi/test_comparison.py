@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import isnan
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.kpi.catalogue import STANDARD
@@ -52,6 +53,25 @@ def test_a_comparison_gives_what_each_window_gives_alone(reader: KpiReader, wind
                     assert column == pytest.approx(value, rel=1e-15), (owner, kpi)
             place += 1
     assert place == len(found.owners) > len(owners) - 1
+
+
+def test_what_cannot_be_has_no_value_here_either(path: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "kpi.db"
+    db = apsw.Connection(str(path))
+    db.execute("VACUUM INTO ?", (str(changed),))
+    db.close()
+    db = apsw.Connection(str(changed))
+    db.execute("UPDATE hour SET good = -5, ideal_good = -9, scrap = total + 5 WHERE asset = 'press'")
+    db.close()
+    reader = KpiReader(changed, OWN)
+    found = reader.compare(["press"], "hour", *SPAN, KPIS)
+    rows = reader.kpis("press", "hour", *SPAN)
+    reader.close()
+    assert rows
+    for place, row in enumerate(rows):
+        assert "oee" in row.reasons
+        for kpi in KPIS:
+            assert isnan(found.values[kpi][place]) == (row.values[kpi] is None), kpi
 
 
 def test_only_the_asked_kpis_of_the_asked_owners_come_back(reader: KpiReader) -> None:

@@ -75,6 +75,14 @@ def test_the_model_that_computed_it_is_named_with_its_hash(plant: tuple[Kit, Pat
     assert (model.hash, model.minutes) == (plant[0].models["press"].hash, 9)
 
 
+def test_times_per_part_are_named_where_the_formula_takes_them(plant: tuple[Kit, Path], reader: KpiReader) -> None:
+    (model,) = ask(reader, "oee").models
+    assert model.times_us == {"ideal": plant[0].models["press"].ideal_cycle_us}
+    assert ask(reader, "availability").models[0].times_us == {}
+    parts = ask(reader, "oee").sums["ideal_good"] // model.times_us["ideal"]
+    assert parts == ask(reader, "sec").sums["good"] > 0
+
+
 def test_a_line_shows_what_each_member_gives(reader: KpiReader) -> None:
     found = ask(reader, "throughput", owner="line/hall")
     assert set(found.members) == {"press", "weld"}
