@@ -126,7 +126,7 @@ def compare_baseline(
     if bool(ask.data) != bool(baseline.ask.data):
         raise typer.BadParameter(f"{baseline.label} rests on kpi.db: leave it away", param_hint="--data")
     span = (
-        moment(from_, checked, "--from") if from_ else baseline.to_ms,
+        moment(from_, checked, "--from") if from_ else baseline.periods[-1].end_ms,
         moment(to, checked, "--to") if to else now_ms(),
     )
     with _understood():

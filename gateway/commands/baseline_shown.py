@@ -11,6 +11,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from gateway.energy.baseline.checking import chance
 from gateway.energy.baseline.comparing import Comparison, Drift, Normalised, outside
 from gateway.energy.baseline.periods import Collected
 from gateway.energy.baseline.record import Baseline, LeftOut
@@ -85,7 +86,7 @@ def tables(baseline: Baseline, zone: ZoneInfo) -> Iterator[Table]:
     values = (baseline.model.base, *baseline.model.slopes)
     rows = zip(("base", *baseline.names), values, found.errors, found.t, found.p, ranges, strict=True)
     for name, value, error, t, p, about in rows:
-        table.add_row(*map(Text, (name, f"{value:.6g}", f"{error:.3g}", f"{t:.3g}", f"{p:.2g}", *about)))
+        table.add_row(*map(Text, (name, f"{value:.6g}", f"{error:.3g}", f"{t:.3g}", chance(p), *about)))
     yield table
     table = _table("check", "", "")
     for check in baseline.checks:
@@ -187,7 +188,7 @@ def _drifts(result: Comparison, unit: str, zone: ZoneInfo) -> Iterator[str]:
     for direction, run in groupby(result.drifts, key=lambda one: one.direction):
         first, *others = run
         since, at = (_moment(result.periods[index].start_ms, zone) for index in (first.since, first.at))
-        again = f", and {len(others)} times again since" if others else ""
+        again = f"; {len(others)} more since" if others else ""
         size = f"{abs(first.mean):,.1f} {unit} a period".replace("  ", " ")
         what = "DRIFT: more energy" if direction == "more" else "change: less energy"
         yield f"{what} than expected, {size}, since {since}; found {at}{again}"

@@ -26,6 +26,11 @@ def checks(model: Model, found: Statistics, names: Sequence[str], hours: Sequenc
     )
 
 
+def chance(p: float) -> str:
+    """A probability as text; what is smaller than rounding leaves of it is only bounded."""
+    return f"{p:.2g}" if p >= 1e-9 else "< 1e-9"
+
+
 def _checks(model: Model, found: Statistics, names: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
     few = found.n < ENOUGH
     yield "periods", few, f"{found.n} periods" + f", fewer than {ENOUGH}: fit again when there are more" * few
@@ -34,9 +39,9 @@ def _checks(model: Model, found: Statistics, names: Sequence[str]) -> Iterator[t
     wide = found.cv_rmse > CV_RMSE
     yield "CV(RMSE)", wide, f"{found.cv_rmse:.1%}" + f", above {CV_RMSE:.0%}: small savings cannot be seen" * wide
     for name, slope, p, inflation in zip(names, model.slopes, found.p[1:], found.inflation, strict=True):
-        chance = p > CHANCE
-        text = f"p = {p:.2g}" + ": may be no driver at all; fit without it, or over more periods" * chance
-        yield f"significance of {name}", chance, text
+        doubtful = p > CHANCE
+        text = f"p {chance(p)}" + ": may be no driver at all; fit without it, or over more periods" * doubtful
+        yield f"significance of {name}", doubtful, text
         alike = inflation > INFLATION
         text = f"inflation {inflation:.3g}" + f", above {INFLATION:g}: follows the other drivers; leave one out" * alike
         yield f"collinearity of {name}", alike, text
