@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class MqttFace:
             Client(
                 self.broker.host,
                 self.broker.port,
-                identifier=f"plant-{self.says.name}",
+                identifier=f"plant-{self.says.name}-{os.getpid()}",  # another plant on this broker is not thrown out
                 timeout=TIMEOUT_S,
                 max_inflight_messages=IN_FLIGHT,
             ) as client,
