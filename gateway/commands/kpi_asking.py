@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.config import Config
-from gateway.kpi.query import KpiReader, NoKpis
+from gateway.kpi.query import KpiReader
 from gateway.kpi.windows import WINDOWS
 from gateway.ports import Unusable
 from gateway.spelling import closest
@@ -26,15 +26,13 @@ SPANS_MS: Final = {
 
 @contextmanager
 def stored(config: Config) -> Iterator[KpiReader]:
-    """kpi.db, beside a running gateway or after it stopped, with the KPIs of this config; Unusable: it cannot be read.
+    """kpi.db, beside a running gateway or after it stopped, with the KPIs of this config; NoKpis: it cannot be read.
 
     Formulas are applied when they are asked for: a KPI that was just added to the config has a past at once.
     """
     reader = KpiReader(config.data_file("kpi.db"), config.catalogue)
     try:
         yield reader
-    except NoKpis as exc:
-        raise Unusable(str(exc)) from exc
     finally:
         reader.close()
 

@@ -16,7 +16,8 @@ from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
 from gateway.kpi.laid import Intervals
 from gateway.kpi.model import measures_of
-from gateway.kpi.store import COLUMNS, SCHEMA
+from gateway.kpi.reading import NoKpis, open_to_read
+from gateway.kpi.store import COLUMNS
 from gateway.kpi.windows import WINDOWS, Context, Sums, WindowKpis
 
 __all__ = ["WINDOWS", "EnergyHour", "KpiReader", "MinuteRow", "ModelRecord", "NoKpis", "Segment", "WindowKpis"]
@@ -25,10 +26,6 @@ _BUSY_MS: Final = 1000
 _HOUR_MS: Final = 3_600_000
 _ENERGIES: Final = tuple(name for name in quantities if name.startswith("energy_"))
 T = TypeVar("T")
-
-
-class NoKpis(Exception):  # noqa: N818  # an answer, not a fault
-    """kpi.db cannot be read now; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +200,5 @@ class KpiReader:
 
     def _open(self) -> apsw.Connection:
         if self._connection is None:
-            if not self._path.exists():
-                raise NoKpis(f"{self._path} does not exist yet: the gateway writes it when it has run for a minute")
-            self._connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
-            self._connection.set_busy_timeout(_BUSY_MS)
-            found = self._connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchall()
-            if found != [(SCHEMA,)]:
-                self.close()
-                raise NoKpis(f"{self._path} has another schema than {SCHEMA}: use the Lineside that wrote it")
+            self._connection = open_to_read(self._path, _BUSY_MS)
         return self._connection

@@ -25,25 +25,45 @@ class AuditRecord:
     detail: dict[str, Any]
 
 
+class NoKpis(StoreError):  # noqa: N818  # an answer, not a fault
+    """kpi.db cannot be read now; the text says why."""
+
+
+def open_to_read(path: Path, busy_ms: int) -> apsw.Connection:
+    """A read-only connection; busy_ms: how long it waits for a writer. NoKpis: no file yet, or of another version."""
+    if not path.exists():
+        raise NoKpis(f"{path} does not exist yet: the gateway writes it when it has run for a minute")
+    with _in_our_words(path):
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            db.set_busy_timeout(busy_ms)
+            found = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        except apsw.Error:
+            db.close()
+            raise
+    if found != (SCHEMA,):
+        db.close()
+        raise NoKpis(f"{path} has another schema than {SCHEMA}: use the Lineside that wrote it")
+    return db
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[apsw.Connection]:
-    """A read-only connection. StoreError: there is no kpi.db, or one of another version."""
-    if not path.exists():
-        raise StoreError(f"{path} does not exist yet: the gateway writes it when it has run for a minute")
+    """A read-only connection for a while. NoKpis: kpi.db cannot be read."""
+    db = open_to_read(path, _BUSY_MS)
     try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    except apsw.Error as exc:
-        raise StoreError(f"cannot read {path}: {exc}") from exc
-    try:
-        db.set_busy_timeout(_BUSY_MS)
-        found = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        if found != (SCHEMA,):
-            raise StoreError(f"{path} has another schema than {SCHEMA}: use the Lineside that wrote it")
-        yield db
-    except apsw.Error as exc:
-        raise StoreError(f"cannot read {path}: {exc}") from exc
+        with _in_our_words(path):
+            yield db
     finally:
         db.close()
+
+
+@contextmanager
+def _in_our_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as exc:
+        raise NoKpis(f"{path} cannot be read: {exc}") from exc
 
 
 def audit_records(db: apsw.Connection, owners: Sequence[str], limit: int) -> list[AuditRecord]:
