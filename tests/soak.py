@@ -1,6 +1,7 @@
-"""`make soak`: the proofs of the KPIs with ever new seeds, for as long as wanted; one JSON line per round.
+"""`make soak`: the proofs with ever new seeds, for as long as wanted; one JSON line per round.
 
-Each round: machines over a week against the oracle, and a day of a plant whose gateway is killed again and again.
+Each round: machines over a week against the oracle, a day of a plant whose gateway is killed again and again, and a
+whole shift of one of the shipped scenarios through the wire (eight minutes).
 A difference ends it with the seed, which repeats it: `python -m tests.soak --seed SEED --rounds 1`.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from tests.faults.day import Day
 from tests.faults.test_kill_kpi import compare, killed_until_it_is_over
 from tests.oracle.test_oracle import HOLDS, WEEKS, agree, lived
+from tests.shifts import SCENARIOS, whole
 
 
 def weeks(seed: int) -> int:
@@ -34,6 +36,12 @@ def kills(seed: int) -> int:
     return len(died)
 
 
+def shift(seed: int) -> dict[str, int]:
+    """A whole shift of one scenario, another one for each seed, against its ledger."""
+    with tempfile.TemporaryDirectory() as name:
+        return asyncio.run(whole(sorted(SCENARIOS)[seed % len(SCENARIOS)], Path(name), seed))
+
+
 def main() -> None:
     """The command line above."""
     parser = argparse.ArgumentParser(description="KPI proofs with ever new seeds")
@@ -46,7 +54,7 @@ def main() -> None:
         if time.monotonic() > end:
             break
         print(json.dumps({"soak": "kpi", "seed": seed, "begins": True}), flush=True)
-        done = {"machine_weeks": weeks(seed), "kills": kills(seed)}
+        done = {"machine_weeks": weeks(seed), "kills": kills(seed), "shift": shift(seed)}
         print(json.dumps({"soak": "kpi", "seed": seed, **done, "differences": 0}), flush=True)
 
 

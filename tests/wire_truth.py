@@ -16,7 +16,7 @@ CLASSES = {
     State.IDLE: TimeClass.IDLE, State.STOPPED: TimeClass.IDLE, State.SUSPENDED: TimeClass.STARVED,
     State.HELD: TimeClass.BLOCKED,
 }  # fmt: skip
-UNKNOWN_SHARE = 0.02
+UNKNOWN_SHARE = 0.1
 """So much may be unknown where nothing goes wrong: a machine that runs tests is sometimes too busy to poll in time."""
 _OF_TIME = frozenset({"producing_s", "availability", "performance"})
 _LABELS = {one.label: one.value for one in TimeClass}
