@@ -77,13 +77,14 @@ def bands(terms_of: TermsOf, zone: ZoneInfo, from_ms: int, to_ms: int, sundays: 
     Args:
         terms_of: local date → records.
         zone: of the site.
-        from_ms, to_ms: whole minutes, UTC ms, [from, to).
+        from_ms, to_ms: whole minutes, UTC ms, [from, to), not empty.
         sundays: dates whose hours are those of a Sunday.
     """
     minutes = np.arange(from_ms, to_ms, _MINUTE_MS, dtype=np.int64)
     shown = Offsets.of(zone, from_ms, to_ms).local(minutes) // _MINUTE_MS
-    dates, day = np.unique(shown // _DAY_MIN, return_inverse=True)
-    local = [_EPOCH + timedelta(days=int(number)) for number in dates]
+    first_day = int(shown.min()) // _DAY_MIN
+    day = shown // _DAY_MIN - first_day
+    local = [_EPOCH + timedelta(days=first_day + n) for n in range(int(day.max()) + 1)]
     terms: list[Terms] = []
     rows = np.array([_row(terms, terms_of(one)) for one in local], np.int64)[day]
     week_min = (shown + _EPOCH_WEEKDAY * _DAY_MIN) % _WEEK_MIN

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy.localtime import Offsets
-from gateway.energy.profile import Profile, kw
+from gateway.energy.profile import Profile, among, kw
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def block_windows(profile: Profile, length_ms: int, zone: ZoneInfo) -> Windows:
 def sliding_windows(profile: Profile, length_ms: int) -> Windows:
     """Every window that begins and ends at edges of the profile."""
     starts = profile.edge_ms[profile.edge_ms + length_ms <= profile.edge_ms[-1]]
-    return _windows(profile, starts[np.isin(starts + length_ms, profile.edge_ms, assume_unique=True)], length_ms)
+    return _windows(profile, starts[among(starts + length_ms, profile.edge_ms)], length_ms)
 
 
 def coincidence(plant: Peak | None, parts: Sequence[Peak | None]) -> float | None:
@@ -114,7 +114,7 @@ def coincidence(plant: Peak | None, parts: Sequence[Peak | None]) -> float | Non
 def _windows(profile: Profile, start_ms: NDArray[np.int64], length_ms: int) -> Windows:
     ends = start_ms + length_ms
     measured = profile.unknown_at(ends) == profile.unknown_at(start_ms)
-    cut = np.isin(start_ms, profile.edge_ms) & np.isin(ends, profile.edge_ms)
+    cut = among(start_ms, profile.edge_ms) & among(ends, profile.edge_ms)
     return Windows(length_ms, start_ms, profile.at(ends) - profile.at(start_ms), measured & cut)
 
 

@@ -1,13 +1,13 @@
 """An owner's electricity over a range, out of kpi.db: demand, and the bill by the records of the packs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import apsw
 
-from gateway.energy.bands import Choice, bands
+from gateway.energy.bands import Bands, Choice, bands
 from gateway.energy.bill import Bill, PowerFactor, bill
 from gateway.energy.config import ElectricityConfig
 from gateway.energy.demand import Demand, Peak, coincidence, demand
@@ -44,6 +44,7 @@ class Electricity:
     config: ElectricityConfig
     packs: Packs
     zone: ZoneInfo
+    _bands: dict[tuple[Span, str], Bands] = field(default_factory=dict, repr=False, compare=False)
 
     def look(self, db: apsw.Connection, owner: str, span: Span) -> Stored:
         """What is stored of an owner's electricity."""
@@ -72,12 +73,19 @@ class Electricity:
         """The records by which a bill is written; variant: these hours instead of those of the packs."""
         return Choice(self.packs, self.config.tariff, self.config.hours, variant)
 
+    def bands(self, span: Span, variant: str = "") -> Bands:
+        """The bands of a range, kept: a report asks for the same month of many meters."""
+        key = (span, variant)
+        if key not in self._bands:
+            self._bands[key] = bands(self.choice(variant).terms, self.zone, *span, self.config.holidays)
+        return self._bands[key]
+
     def bill(self, own: Stored, factor: PowerFactor | None, variant: str = "") -> Bill:
         """The bill of a range under the hours of the packs, or of a variant of them."""
         span, power = own.span, self.config.registered_power
         return bill(
             own.profile,
-            bands(self.choice(variant).terms, self.zone, *span, self.config.holidays),
+            self.bands(span, variant),
             power_factor=factor,
             reactive=self.packs.at(ReactiveRecord, self.config.reactive, self._day(span[0])),
             registered_kw=None if power is None else power / 1000,

@@ -32,7 +32,7 @@ class Profile:
         span: tuple[int, int],
     ) -> "Profile":
         """Intervals in order and apart from each other inside a span; where there is none, nothing is known."""
-        edges = np.unique(np.concatenate([start_ms, end_ms, np.array(span, np.int64)]))
+        edges = union(start_ms, end_ms, np.array(span, np.int64))
         rows = np.searchsorted(edges, start_ms)
         energy, measured = np.zeros(len(edges) - 1, np.int64), np.zeros(len(edges) - 1, np.bool_)
         energy[rows], measured[rows] = mwh, known
@@ -86,7 +86,7 @@ class Profile:
 
 def summed(profiles: Sequence[Profile]) -> Profile:
     """The sum of profiles of one span, measured where all of them are."""
-    edges = np.unique(np.concatenate([profile.edge_ms for profile in profiles]))
+    edges = union(*(profile.edge_ms for profile in profiles))
     mwh = sum((np.diff(profile.at(edges)) for profile in profiles), np.zeros(len(edges) - 1, np.int64))
     lacking = sum((np.diff(profile.unknown_at(edges)) for profile in profiles), np.zeros(len(edges) - 1, np.int64))
     return Profile(edges, mwh, lacking == 0)
@@ -94,10 +94,26 @@ def summed(profiles: Sequence[Profile]) -> Profile:
 
 def rest(whole: Profile, parts: Sequence[Profile]) -> Profile:
     """What a profile has beyond its parts, of one span; measured where all of them are."""
-    edges = np.unique(np.concatenate([one.edge_ms for one in (whole, *parts)]))
+    edges = union(whole.edge_ms, *(part.edge_ms for part in parts))
     together = summed([Profile(edges, np.zeros(len(edges) - 1, np.int64), np.ones(len(edges) - 1, np.bool_)), *parts])
     mwh = np.diff(whole.at(edges)) - together.mwh
     return Profile(edges, mwh, together.known & (np.diff(whole.unknown_at(edges)) == 0))
+
+
+def union(*times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Every moment of some columns once, in order."""
+    every = np.sort(np.concatenate(times_ms), kind="stable")  # runs of sorted columns; np.unique would hash them
+    once: NDArray[np.int64] = every[np.append(True, np.diff(every) > 0)]
+    return once
+
+
+def among(times_ms: NDArray[np.int64], found_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[n]: which moments stand in an ascending column."""
+    if not len(found_ms):
+        return np.zeros(len(times_ms), np.bool_)
+    row = np.minimum(np.searchsorted(found_ms, times_ms), len(found_ms) - 1)
+    same: NDArray[np.bool_] = found_ms[row] == times_ms
+    return same
 
 
 def kw(mwh: float, over_ms: int) -> float:

@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy.profile import Profile
+from gateway.energy.profile import Profile, among
 
 _MINUTE_MS: Final = 60_000
 _QUARTER_MS: Final = 900_000
@@ -58,7 +58,7 @@ def stored(db: apsw.Connection, owner: str, span: Span, quantity: str = "energy"
     for meter in meters:
         begin, end, metered_us = _intervals(db, meter, span, "metered")
         complete = begin[metered_us == (end - begin) * 1000]
-        known &= np.isin(start_ms, complete)
+        known &= among(start_ms, complete)
     own = Profile.of(start_ms, end_ms, mwh, known & bool(meters), span)
     return Stored(owner, span, own, max(span[0], min(stored_to_ms(db, owner), span[1])))
 
