@@ -54,11 +54,11 @@ def site_config(
         ValueError: no face speaks anything that Lineside reads.
     """
     site = _Site(scenario, profile_folders(folder), _poll(speed))
-    for face in scenario.faces:
-        if isinstance(face, ModbusFace):
-            for unit_id, unit in face.units.items():
-                site.read_unit(listens.get(face.name) or _endpoint(face), unit_id, unit)
-        elif face.style != "line":
+    for face in (face for face in scenario.faces if isinstance(face, ModbusFace)):
+        for unit_id, unit in face.units.items():
+            site.read_unit(listens.get(face.name) or _endpoint(face), unit_id, unit)
+    for face in scenario.faces:  # what a device shows is taken from there, even where the plant also publishes it
+        if isinstance(face, MqttFace) and face.style != "line":
             site.subscribe(face)
     if not site.sources:
         raise ValueError(
@@ -85,6 +85,7 @@ class _Site:
     """The config while it is written.
 
     points  asset → names of its points, so that no two sources have the same
+    heard   meters that an MQTT source reads
     """
 
     scenario: Scenario
@@ -93,6 +94,7 @@ class _Site:
     sources: dict[str, Any] = field(default_factory=dict)
     assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     points: dict[str, set[str]] = field(default_factory=dict)
+    heard: set[str] = field(default_factory=set)
 
     def config(self, board: str) -> dict[str, Any]:
         """The whole."""
@@ -135,8 +137,11 @@ class _Site:
         return "energy" in self.assets.get(asset, {})
 
     def read_unit(self, endpoint: str, unit_id: int, unit: UnitSpec) -> None:
-        """A Modbus unit as a source, and what it shows as roles of an asset."""
+        """A Modbus unit as a source, and what it shows as roles of an asset; a second view of the same is left out."""
+        source = f"{unit.machine or unit.meter}-{'plc' if unit.machine else 'meter'}"
         points = [point.name for point in load_profile(unit.profile, self.folders).points]
+        if source in self.sources:
+            return
         energy = next((name for name in ENERGY_POINTS if name in points), None)
         power = next((name for name in _POWERS if name in points), None)
         if unit.machine:
@@ -149,7 +154,6 @@ class _Site:
             assert unit.meter is not None
             where = self._meter(unit.meter, points, energy, power)
         self.points.setdefault(where, set()).update(points)
-        source = f"{unit.machine or unit.meter}-{'plc' if unit.machine else 'meter'}"
         self.sources[source] = {
             "kind": "modbus", "endpoint": endpoint, "unit_id": unit_id, "profile": unit.profile, "asset": where,
             "poll": self.poll,
@@ -160,20 +164,25 @@ class _Site:
         tags = _Tags(face)
         for machine in face.machines:
             taken = self.points.setdefault(machine, set())
-            fields = ["state", *(_COUNTS.values() if self._makes_parts(machine) else ())]
-            fields += ["product", "order"] if self.scenario.orders else []
-            self._produces(machine, [name for name in fields if name not in taken])
-            tags.machine(machine, [name for name in (*fields, "scrap_count") if name not in taken])
+            fields = ["state", *((*_COUNTS.values(), "scrap_count") if self._makes_parts(machine) else ())]
+            fields = [name for name in (*fields, *self._job(machine)) if name not in taken]
+            self._produces(machine, fields)
+            tags.machine(machine, fields)
             told = self._asset(machine)
             if "energy" not in told and machine not in face.meters:
                 told |= _electricity("energy", "power")
                 tags.electricity(machine, machine)
             taken.update(fields)
         for meter in face.meters:
+            if f"{meter}-meter" in self.sources or meter in self.heard:
+                continue
+            self.heard.add(meter)
             if self.scenario.meters[meter].carrier == "electricity":
                 tags.electricity(self._meter(meter, ["energy", "power"], "energy", "power"), meter)
             else:
                 tags.flow(self._own_name(meter), meter)
+        if not tags.found:
+            return
         source: dict[str, Any] = {"kind": "mqtt", "broker": face.broker}
         if face.style == "json":
             source["time"] = "$.ts"
@@ -186,8 +195,16 @@ class _Site:
             told["state"] = dict(_STATES)
         if self._makes_parts(machine):
             told |= {role: point for role, point in _COUNTS.items() if point in known}
-        if self.scenario.orders:
-            told |= {what: what for what in ("product", "order") if what in known}
+        told |= {what: what for what in self._job(machine) if what in known}
+
+    def _job(self, machine: str) -> tuple[str, ...]:
+        """What a machine says of its job, where it has one."""
+        if not self._makes_parts(machine):
+            return ()
+        line = next((one for one in self.scenario.lines.values() if machine in _members(one.machines)), None)
+        if self.scenario.orders or (line and line.orders):
+            return ("product", "order")
+        return ("product",) if self.scenario.machines[machine].product else ()
 
     def _meter(self, meter: str, points: Iterable[str], energy: str | None, power: str | None) -> str:
         """Where a meter's points belong: its machine, if it is alone there, else an asset of its own."""

@@ -144,8 +144,8 @@ async def test_the_iem3000_counts_whole_watt_hours_and_shows_kilowatts(live: Liv
 @pytest.mark.parametrize(
     ("unit", "function", "address", "count", "exception"),
     [
-        (1, 3, 13, 2, 2),  # over the end of the controller's map
-        (1, 3, 14, 1, 2),
+        (1, 3, 35, 2, 2),  # over the end of the controller's map
+        (1, 3, 36, 1, 2),
         (2, 4, 36, 1, 2),  # a gap in the meter's map
         (2, 4, 382, 1, 2),
         (1, 4, 0, 1, 1),  # the controller has holding registers only

@@ -129,3 +129,48 @@ def test_ideal_times_follow_the_products(tmp_path: Path) -> None:
 def test_a_plant_that_speaks_nothing_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no face that Lineside reads"):
         site_config(scenario(MQTT | {"machines": ["a"], "style": "line"}), {}, tmp_path)
+
+
+def test_what_has_several_faces_is_read_once(tmp_path: Path) -> None:
+    first = {1: {"machine": "a", "profile": "lineside/machine"}, 2: {"meter": "hall", "profile": "eastron/sdm630"}}
+    again = {1: {"machine": "a", "profile": "lineside/machine-16bit"}, 2: {"meter": "hall", "profile": "chint/dtsu666"}}
+    told = scenario(
+        MQTT | {"machines": ["a", "b"], "meters": ["hall", "air"]},
+        MQTT | {"style": "plain", "prefix": "p", "machines": ["b", "c"], "meters": ["hall", "air"]},
+        MODBUS | {"units": first},
+        MODBUS | {"listen": "tcp://127.0.0.1:1503", "units": again},
+    )
+    path, site = written(told, tmp_path)
+    load(path)
+    assert site["sources"]["a-plc"]["endpoint"] == "tcp://127.0.0.1:1502"
+    assert site["sources"]["hall-meter"]["profile"] == "eastron/sdm630"
+    owners = {
+        name: {tag.partition("/")[0] for tag in source.get("tags", ())} for name, source in site["sources"].items()
+    }
+    assert owners == {"a-plc": set(), "hall-meter": set(), "mqtt-1": {"a", "b", "air"}, "mqtt-2": {"c"}}
+    assert site["assets"]["a"]["energy"] == {"electricity": "energy"}  # the controller shows none, so MQTT is asked
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if name != "thousand-machines"])
+def test_the_job_is_read_wherever_products_differ_in_their_ideal_time(name: str, tmp_path: Path) -> None:
+    path, site = written(load_scenario(name), tmp_path)
+    load(path)
+    for told in site["assets"].values():
+        if "products" in site and "total" in told:
+            assert told["product"] == "product"
+
+
+def test_orders_of_a_line_and_a_fixed_product_are_jobs_too(tmp_path: Path) -> None:
+    units = {n: {"machine": name, "profile": "lineside/machine"} for n, name in enumerate("ab", 1)}
+    machines = {name: {"kind": "press", "power": {"IDLE": "1kW"}, "ideal_cycle": "2s"} for name in "ab"}
+    told = scenario(
+        MODBUS | {"units": units},
+        machines=machines | {"b": machines["b"] | {"product": "big"}},
+        meters={},
+        products={"big": {"cycle": 1.5}},
+        lines={"one": {"machines": ["a"], "orders": {"quantity": [10, 20]}}},
+    )
+    path, site = written(told, tmp_path)
+    load(path)
+    jobs = {name: [asset.get("product"), asset.get("order")] for name, asset in site["assets"].items()}
+    assert jobs == {"a": ["product", "order"], "b": ["product", None]}
