@@ -19,7 +19,7 @@ from gateway.energy.baseline.comparing import compare, normalised
 from gateway.energy.baseline.drivers import NoDriver
 from gateway.energy.baseline.fitting import fitted
 from gateway.energy.baseline.periods import CARRIERS, PERIODS, Collected, NoPeriods, of_file, of_store
-from gateway.energy.baseline.record import Ask, Baseline
+from gateway.energy.baseline.record import Ask, Baseline, short
 from gateway.energy.baseline.regression import NoFit
 from gateway.energy.baseline.store import Baselines
 from gateway.energy.baseline.temperatures import daily_means
@@ -176,8 +176,11 @@ def _understood() -> Iterator[None]:
 
 def _ask(owner: str, data: Path | None, energy: str, period: str, drivers: Sequence[str]) -> Ask:
     every = tuple(_resolved(one.strip()) for text in drivers for one in text.split(",") if one.strip())
-    if doubled := [one for one in every if every.count(one) > 1]:
+    names = tuple(map(short, every)) if data is None else every
+    if doubled := [one for one in names if names.count(one) > 1]:
         raise typer.BadParameter(f"{doubled[0]!r} is there twice", param_hint="--drivers")
+    if not every:
+        raise typer.BadParameter("write one driver at least, such as total", param_hint="--drivers")
     if bool(owner) == (data is not None):
         raise typer.BadParameter("write --owner for what Lineside measured, or --data for a file", param_hint="--owner")
     if data is not None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,6 +17,8 @@ from gateway.table import read_table
 
 Means = Callable[[str, date], float | None]
 """Tag and local date → the tag's mean on that day, None where too little of it was measured."""
+Made = Callable[[int, int], Mapping[str, int]]
+"""Start and end of a period → product → parts."""
 TEMPERATURE: Final = "temperature"
 _DEGREE_DAYS: Final = re.compile(r"(hdd|cdd)(\d+(?:\.\d+)?)")
 _HOUR_US: Final = 3.6e9
@@ -79,15 +82,13 @@ class Length:
 class Product:
     """Parts of one product, good and bad."""
 
-    reader: Asked
-    owner: str
+    made: Made
     name: str
     unit: str = "parts"
 
     def value(self, row: Sums) -> float:
         """Parts of the period; 0 where it was not made."""
-        runs = self.reader.sums(self.owner, "product", row.start_ms, row.end_ms)
-        return float(sum(run.sums["total"] for run in runs if run.name == self.name))
+        return float(self.made(row.start_ms, row.end_ms).get(self.name, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,17 @@ def dates(row: Sums, zone: ZoneInfo) -> list[date]:
     return [first + timedelta(days=n) for n in range(max(1, (last - first).days))]
 
 
-def driver(text: str, reader: Asked, owner: str, period: str, zone: ZoneInfo, means: Means) -> Driver:
+def made_of(reader: Asked, owner: str) -> Made:
+    """The parts of an owner by product; each period is asked for once, however many products drive it."""
+
+    @cache
+    def made(start_ms: int, end_ms: int) -> Mapping[str, int]:
+        return {run.name: run.sums["total"] for run in reader.sums(owner, "product", start_ms, end_ms)}
+
+    return made
+
+
+def driver(text: str, made: Made, period: str, zone: ZoneInfo, means: Means) -> Driver:
     """A driver as it is written.
 
     `total` and other quantities · `hours` · `product:NAME` · `NAME:FILE.csv` (a column by date) · `hdd15:FILE.csv`,
@@ -157,7 +168,7 @@ def driver(text: str, reader: Asked, owner: str, period: str, zone: ZoneInfo, me
     if period == "shift":
         raise NoDriver(f"{text!r} is known by day, not by shift: take --period day, week or month")
     if head == "product":
-        return Product(reader, owner, source)
+        return Product(made, source)
     degrees = _DEGREE_DAYS.fullmatch(head)
     if degrees and not source.endswith(".csv"):
         return _degree_days(degrees, source, lambda day: means(source, day), zone)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-from gateway.energy.baseline.drivers import Lacking, Means, NoDriver, day_of, driver, number, table
+from gateway.energy.baseline.drivers import Lacking, Means, NoDriver, day_of, driver, made_of, number, table
 from gateway.energy.baseline.record import Ask, LeftOut, Period
 from gateway.energy.baseline.watched import Watcher, leaves, there, unwatched
 from gateway.kpi.windows import Context, Sums
@@ -62,7 +62,8 @@ def of_store(reader: Reader, ask: Ask, span: tuple[int, int], zone: ZoneInfo, me
     context = reader.context(ask.owner)
     if need := context.rules.needs.get(ask.owner, {}).get(quantity):
         raise NoPeriods(f"{ask.owner} has no {ask.energy}: it {need}")
-    drivers = [driver(text, reader, ask.owner, ask.period, zone, means) for text in ask.drivers]
+    made = made_of(reader, ask.owner)
+    drivers = [driver(text, made, ask.period, zone, means) for text in ask.drivers]
     units = (unit, *(one.unit for one in drivers))
     rows = reader.sums(ask.owner, ask.period, *span)
     unseen = unwatched(reader, ask.owner, context.groups, rows, ask.period)

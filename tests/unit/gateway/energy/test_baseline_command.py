@@ -202,6 +202,8 @@ def test_what_cannot_be_fitted_says_what_to_do(plant: Plant, arguments: tuple[st
     [
         (("press", "--drivers", "total"), "--owner"),
         (("press", "--owner", "press", "--drivers", "total,total"), "twice"),
+        (("press", "--owner", "press", "--drivers", "total,product:total"), "twice"),
+        (("press", "--owner", "press", "--drivers", " ,"), "one driver at least"),
         (("press", "--owner", "press", "--drivers", "total", "--period", "year"), "no period"),
         (("press", "--owner", "press", "--drivers", "total", "--energy", "coal"), "no carrier"),
         (("press", "--owner", "press", "--drivers", "total", "--static", "shifts"), "NAME=VALUE"),
