@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
@@ -15,21 +16,22 @@ from gateway.commands.kpi_asking import (
     SPANS_MS,
     Owner,
     Window,
-    amount,
     must_be_known,
     must_be_window,
     stored,
 )
+from gateway.commands.kpi_tables import print_windows
 from gateway.commands.shared import ConfigPath, moment, now_ms, table_console, zone_of
 from gateway.config import Config, load
 from gateway.kpi.catalogue import Kpi
-from gateway.kpi.query import WindowKpis
+from gateway.kpi.query import KpiReader, WindowKpis
+from gateway.kpi.runs import RUNS
 from gateway.moment import show_moment
 from gateway.ports import Unusable
 from gateway.spelling import closest
 
-_MAIN: Final = ("oee", "availability", "effectiveness", "quality_rate", "throughput", "energy", "sec", "coverage")
 _WEEK_MS: Final = 7 * 86_400_000
+_LONGEST_MS: Final = 32 * 86_400_000
 _FIELDS: Final = (
     *("start", "end", "name", "kpi", "value", "low", "high", "unit", "reason"),
     *("method", "flags", "status", "final", "revision"),
@@ -77,7 +79,10 @@ def show(
     config: ConfigPath,
     owner: Owner,
     window: Window = "day",
-    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="Windows that begin from here on")] = "",
+    from_: Annotated[
+        str,
+        typer.Option("--from", metavar="TIME", help="Windows that begin from here on, or the one that this lies in"),
+    ] = "",
     to: Annotated[str, typer.Option("--to", metavar="TIME", help="… and before this; not given: now")] = "now",
     kpi: Annotated[list[str] | None, typer.Option(help="Only this KPI; may be given more than once")] = None,
     as_json: AsJson = False,
@@ -94,16 +99,33 @@ def show(
     start_ms = moment(from_, checked, "--from") if from_ else min(end_ms, now_ms()) - SPANS_MS.get(window, _WEEK_MS)
     with stored(checked) as reader:
         must_be_known(reader, owner)
-        rows = reader.kpis(owner, window, start_ms, end_ms)
+        rows = reader.kpis(owner, window, start_ms, end_ms) or _around(reader, owner, window, start_ms, end_ms)
+        reach = reader.reach(owner)
     lines = [line for row in rows for line in _lines(checked, row, kpi or known)]
     if as_json:
         typer.echo(json.dumps(lines, indent=2, ensure_ascii=False))
     elif as_csv:
         _write_csv(lines)
     elif rows:
-        table_console().print(_table(checked, owner, rows, kpi))
+        kpis = [row.kpi for row in checked.catalogue.rows]
+        print_windows(table_console(), owner, window, rows, kpis, kpi or (), zone_of(checked))
     else:
-        typer.echo(f"no {window} of {owner} begins in this range")
+        typer.echo(f"no {window} of {owner} begins in this range{_known(reach, zone_of(checked))}")
+
+
+def _around(reader: KpiReader, owner: str, window: str, start_ms: int, end_ms: int) -> list[WindowKpis]:
+    """The windows that a range lies in where none begins in it."""
+    if window in RUNS or end_ms <= start_ms:
+        return []
+    found = reader.kpis(owner, window, start_ms - _LONGEST_MS, start_ms)[-1:]
+    return [row for row in found if row.end_ms > start_ms]
+
+
+def _known(reach: tuple[int, int] | None, zone: ZoneInfo) -> str:
+    if reach is None or reach[0] <= 0:
+        return ""
+    first, newest = (show_moment(time_ms // 1000 * 1000, zone) for time_ms in reach)
+    return f": there are readings from {first} to {newest}"
 
 
 def _lines(config: Config, row: WindowKpis, wanted: Sequence[str]) -> list[dict[str, Any]]:
@@ -127,41 +149,6 @@ def _write_csv(lines: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(sys.stdout, _FIELDS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({**line, "flags": " ".join(line["flags"])} for line in lines)
-
-
-def _table(config: Config, owner: str, rows: Sequence[WindowKpis], wanted: Sequence[str] | None) -> Table:
-    """One row per window with the main KPIs; of a single window all that it has, one under the other."""
-    table = Table(title=owner, title_justify="left")
-    if len(rows) == 1 and not wanted:
-        return _one_under_the_other(table, config, rows[0])
-    units = {row.kpi.id: row.kpi.unit for row in config.catalogue.rows}
-    kpis = [kpi for kpi in wanted or _MAIN if any(row.values.get(kpi) is not None for row in rows) or wanted]
-    for column in ("from", "to", "", *kpis, "data", "final", "revision"):
-        table.add_column(column, justify="right" if column in kpis else "left")
-    for row in rows:
-        zone = zone_of(config)
-        cells = [amount(row.values.get(kpi), units[kpi]) for kpi in kpis]
-        state = (row.status, "yes" if row.final else "no", "open" if row.revision is None else str(row.revision))
-        names = (show_moment(row.start_ms, zone), show_moment(row.end_ms, zone), row.name)
-        table.add_row(*map(Text, (*names, *cells, *state)))
-    return table
-
-
-def _one_under_the_other(table: Table, config: Config, row: WindowKpis) -> Table:
-    zone = zone_of(config)
-    table.title = (
-        f"{table.title}  {show_moment(row.start_ms, zone)} – {show_moment(row.end_ms, zone)} {row.name}".rstrip()
-    )
-    if row.status:
-        table.title += f"  data: {row.status}"
-    for column in ("KPI", "name", "value", "low", "high", "why not, or what is suspect"):
-        table.add_column(column, justify="right" if column in ("value", "low", "high") else "left")
-    for kpi in (one.kpi for one in config.catalogue.rows if one.kpi.id in row.values):
-        value, *bounds = (row.values.get(f"{kpi.id}{end}") for end in ("", "_low", "_high"))
-        shown = [amount(one, kpi.unit) if one is not None else "" for one in bounds]
-        said = row.reasons.get(kpi.id) or ", ".join(row.flags.get(kpi.id, ()))
-        table.add_row(*map(Text, (kpi.id, kpi.name, amount(value, kpi.unit), *shown, said)))
-    return table
 
 
 def register(app: typer.Typer) -> None:

@@ -5,18 +5,23 @@ import csv
 import io
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import apsw
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from gateway.commands.kpi import app
+from gateway.commands.kpi_asking import stored
+from gateway.commands.kpi_tables import print_windows
+from gateway.config import load
 from gateway.kpi.catalogue import CATALOGUE
 from gateway.kpi.factors import Factors
 from gateway.library import Library
 from gateway.packs import Packs
 from gateway.ports import Unusable
-from tests.unit.gateway.kpi.kit import Kit, fed
+from tests.unit.gateway.kpi.kit import START, Kit, fed
 
 CONFIG = """
 site: plant
@@ -43,6 +48,7 @@ assets:
     ideal_cycle_time: 1s
 """
 AT = "2026-05-28T20:30"
+SPAN = (START - 3_600_000, START + 3_600_000)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +107,43 @@ def test_explain_prints_formula_sums_facts_and_model(config: Path) -> None:
     minutes = call("explain", config, "press", "energy", "--from", AT, "--to", "2026-05-28T20:33", "--minutes")
     assert minutes.count("2026-05-28 20:3") >= 3
     assert "1/kWh" in call("explain", config, "line/hall", "parts_per_kwh", "--window", "day", "--at", AT)
+
+
+def printed(config: Path, width: int, *arguments: str) -> str:
+    checked = load(config)
+    kpis, console = [row.kpi for row in checked.catalogue.rows], Console(width=width, highlight=False, record=True)
+    owner, window, *wanted = arguments
+    with stored(checked) as reader:
+        rows = reader.kpis(owner, window, *SPAN)
+        with console.capture() as found:
+            print_windows(console, owner, window, rows, kpis, wanted, ZoneInfo("UTC"))
+    return found.get()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_windows_side_by_side_fit_the_terminal_and_what_does_not_is_named(config: Path, width: int) -> None:
+    said = printed(config, width, "press", "minute")
+    assert max(map(len, said.splitlines())) <= width
+    assert "…" not in said
+    assert "2026-05-28 20:30" in said
+    assert "UTC+00:00" in said
+    for kpi in ("oee", "availability", "effectiveness", "quality_rate", "throughput", "energy", "sec", "coverage"):
+        assert kpi in said, kpi
+    assert ("not shown for want of room" in said) == (width < 160)
+
+
+def test_an_empty_cell_has_its_reason_below_the_table(config: Path) -> None:
+    said = printed(config, 120, "press", "hour", "equipment_load", "oee")
+    assert "– equipment_load: needs `rated`" in said
+    assert "– oee" not in said
+
+
+def test_a_week_that_began_before_the_range_is_shown_and_otherwise_what_there_is(config: Path) -> None:
+    for window in ("week", "month"):
+        said = call("show", config, "press", "--window", window, "--from", AT, "--to", "2026-05-29")
+        assert "mtbf" in said
+    said = call("show", config, "press", "--from", "2025-01-01", "--to", "2025-01-02")
+    assert said.startswith("no day of press begins in this range: there are readings from 2026-05-28 20:")
 
 
 @pytest.mark.parametrize("kpi", ["oee", "co2e", "carbon_intensity", "sec", "throughput", "loss_setup", "energy"])
