@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from gateway.board.answers import AssetNow, KpiRow, LineNow, Segment, Snapshot
 from gateway.board.hub import Hub
 from gateway.board.readers import KpiSource, NotStored
+from gateway.kpi.catalogue import scores
 
 log = logging.getLogger("lineside.board")
 _EVERY_S: Final = 10.0
@@ -55,7 +56,13 @@ def stored_snapshot(archive: Archive, site: str, now_ms: int) -> Snapshot:
         site=site,
         assets=assets,
         lines=[
-            LineNow(line=owner.removeprefix("line/"), kpis=row.values, reasons=row.reasons)
+            LineNow(
+                line=owner.removeprefix("line/"),
+                kpis=row.values,
+                reasons=row.reasons,
+                status=row.status,
+                scores=scores(row.sums),
+            )
             for owner, row in rows
             if row
         ],
@@ -78,6 +85,7 @@ def _asset(archive: Archive, name: str, last: Segment | None) -> AssetNow:
             count: row.sums[count] for count in ("total", "good", "scrap") if count in row.sums
         }
         now |= counts | {"window": window, "window_from_ms": row.start_ms, "kpis": row.values}
+        now |= {"status": row.status, "scores": scores(row.sums)}
     reasons = row.reasons if row else {}
     return AssetNow.model_validate(now | {"reasons": {**reasons, "kw": "shown only while a gateway runs"}})
 

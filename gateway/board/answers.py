@@ -8,6 +8,9 @@ Milliseconds = Annotated[int, Field(description="UTC, ms since 1970")]
 Values = Annotated[dict[str, float | None], Field(description="KPI id → value; null: unknown, see `reasons`")]
 Reasons = Annotated[dict[str, str], Field(description="KPI id → why it has no value")]
 
+DataStatus = Annotated[str, Field(description="how good the data is: good, uncertain, bad; empty: nothing was scored")]
+Scores = Annotated[dict[str, float], Field(description="data-quality KPI → value; the least one makes the status")]
+
 
 class Answer(BaseModel):
     """A part of an answer: built from dicts or from objects; keys that are newer than this board are left out."""
@@ -59,6 +62,8 @@ class AssetNow(Answer):
     kw_ms: Milliseconds | None = Field(None, description="when the power was measured last")
     kpis: Values = {}
     reasons: Reasons = {}
+    status: DataStatus = ""
+    scores: Scores = {}
     segments: list[tuple[int, int, str]] = Field(
         [], description="[from_ms, to_ms, class] that are newer than the stored ones"
     )
@@ -88,6 +93,8 @@ class LineNow(Answer):
     line: str
     kpis: Values = {}
     reasons: Reasons = {}
+    status: DataStatus = ""
+    scores: Scores = {}
 
 
 class JournalHealth(Answer):
@@ -175,7 +182,7 @@ class KpiRow(Answer):
     factors: dict[str, str] = Field({}, description="KPI id → the factor record that was applied")
     methods: dict[str, str] = Field({}, description="KPI id → which way it was computed: iso, classic, …")
     flags: dict[str, tuple[str, ...]] = Field({}, description="KPI id → what makes its value suspect")
-    status: str = Field("", description="how good the data is: good, uncertain, bad; empty: nothing was scored")
+    status: DataStatus = ""
     sums: dict[str, int] = Field({}, description="additive quantities: time µs, energy mWh, counts")
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from gateway.board.answers import Answer, Milliseconds, Reasons, Values
+from gateway.board.answers import Answer, DataStatus, Milliseconds, Reasons, Scores, Values
 
 
 class TagQuality(Answer):
@@ -12,9 +12,9 @@ class TagQuality(Answer):
     role: str
     tag: str
     period_ms: int = Field(description="between two polls; 0: reported on change, sufficient is its session's time up")
-    scores: Values
+    scores: Scores
     unchecked: float | None = Field(description="share of the readings that no rule says anything about")
-    status: str = Field(description="by the least score: good, uncertain, bad; empty: nothing was scored")
+    status: DataStatus
     counts: dict[str, int]
 
 

@@ -11,6 +11,7 @@ from gateway.kpi.asset import AssetModel, TimeClass
 from gateway.kpi.book import Derived
 from gateway.kpi.buckets import quantities
 from gateway.kpi.calendar import Calendar
+from gateway.kpi.catalogue import scores
 from gateway.kpi.closing import spell
 from gateway.kpi.counters import energy_increments
 from gateway.kpi.facts import Series
@@ -85,6 +86,7 @@ class Live:
             | {"target": target(model, sums), "open": _open(found, open_ms)}
             | dict(zip(("kw", "kw_ms"), self._kw(name, now_ms), strict=True))
             | {"kpis": result.values, "reasons": result.reasons, "factors": result.factors}
+            | {"status": result.status, "scores": scores(sums)}
         )
 
     @staticmethod
@@ -124,7 +126,8 @@ class Live:
         now_ms = max(self.worker.horizon_ms(member) for member in parts)
         sums = combined(group, parts)
         result = self.rules.kpis(group.owner, sums, group.calendar.business_date(now_ms), LIVE)
-        return {"line": name, "kpis": result.values, "reasons": result.reasons}
+        known = {"line": name, "kpis": result.values, "reasons": result.reasons}
+        return known | {"status": result.status, "scores": scores(sums)}
 
 
 def window(calendar: Calendar, now_ms: int) -> tuple[str, int, int]:

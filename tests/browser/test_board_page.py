@@ -1,5 +1,6 @@
 """The page in a real browser: what someone on the shop floor sees."""
 
+import re
 from typing import Any
 
 import pytest
@@ -226,6 +227,24 @@ def test_a_missing_value_is_a_dash_that_tells_why_when_tapped(running: BoardThre
     expect(page.locator("#why")).to_have_text("no good part yet")
     tile(page, "press-02").tap()
     expect(page.locator("#why")).to_be_hidden()
+
+
+def test_numbers_whose_data_are_not_good_say_so_with_their_scores(running: BoardThread, wall: Viewer) -> None:
+    plant = snapshot(4)
+    scores = {"data_accurate": 1.0, "data_sufficient": 0.871, "data_clean": 0.99, "data_live": 0.9}
+    plant["assets"][1] |= {"status": "uncertain", "scores": scores}
+    plant["assets"][2] |= {"status": "good", "scores": scores}
+    plant["lines"][0] |= {"status": "bad", "scores": scores | {"data_live": 0.5}}
+    running.publish(plant)
+    page = wall.open(running.url)
+    places = [tile(page, asset["asset"]).locator(".tile-line") for asset in plant["assets"]]
+    expect(places[1]).to_have_text(f"{plant['assets'][1]['line']} · data uncertain")
+    expect(places[2]).to_have_text(plant["assets"][2]["line"])
+    places[1].click()
+    expect(page.locator("#why")).to_contain_text("sufficient 87 %, live 90 %")
+    expect(page.locator("li", has_text="data bad")).to_have_attribute("title", re.compile("^live 50 %"))
+    assert page.evaluate(CUT_OFF) == []
+    assert wall.errors == []
 
 
 def test_of_a_meter_only_its_electricity_is_shown(running: BoardThread, wall: Viewer) -> None:

@@ -1,6 +1,7 @@
 // The page: connects the stream of snapshots to tiles, timeline, energy and health.
 
 import { h, put, tellWhy } from "./dom.js";
+import { doubtOf, scoresOf } from "./doubt.js";
 import { energy } from "./energy.js";
 import { amount, clockOf, known, range } from "./format.js";
 import { health } from "./health.js";
@@ -44,10 +45,12 @@ function tilesIn(container, words, clock) {
 
 function showLines(container, lines) {
   container.replaceChildren(
-    ...lines.map(({ line, kpis, reasons }) => {
+    ...lines.map((one) => {
+      const { line, kpis, reasons } = one;
       const parts = reasons.oee?.startsWith("needs") ? [] : [`OEE ${range(kpis.oee, kpis.oee_low, kpis.oee_high)}`];
       if (known(kpis.energy)) parts.push(`${amount(kpis.energy)} kWh`);
-      return h("li", {}, h("strong", {}, line), ` ${parts.join(" · ")}`);
+      if (doubtOf(one)) parts.push(doubtOf(one));
+      return h("li", doubtOf(one) ? { title: scoresOf(one) } : {}, h("strong", {}, line), ` ${parts.join(" · ")}`);
     }),
   );
 }

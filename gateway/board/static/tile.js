@@ -1,6 +1,7 @@
 // One machine's tile: state in colour and word, OEE and its factors, parts against target, energy and carbon.
 
 import { bounds, whyOpen } from "./bounds.js";
+import { doubtOf, scoresOf } from "./doubt.js";
 import { h, put } from "./dom.js";
 import { amount, count, known, lasting, range, room } from "./format.js";
 import { ring } from "./ring.js";
@@ -52,7 +53,9 @@ export function tile(words, clock) {
       element.dataset.shows = asset.shows.join(" ");
       put(name, asset.asset);
       name.title = asset.asset;
-      put(place, asset.line);
+      const doubt = doubtOf(asset);
+      put(place, [asset.line, doubt].filter(Boolean).join(" · "), doubt && scoresOf(asset));
+      place.dataset.data = asset.status;
       state.update(asset, now, shows.has("state"));
       oee.element.hidden = !shows.has("oee");
       oee.update(asset);

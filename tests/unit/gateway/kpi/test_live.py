@@ -47,6 +47,21 @@ async def test_live_numbers_are_those_of_the_whole_window_up_to_now(tmp_path: Pa
     await one.close()
 
 
+async def test_live_numbers_say_how_good_their_data_are(tmp_path: Path) -> None:
+    kit = Kit()
+    one = await asyncio.to_thread(engine, kit, tmp_path / "kpi.db")
+    rows = kit.run(200)
+    await one.take(kit.records([row for row in rows if row[1] < START + 100_000 or row[0] != kit.ids["press/state"]]))
+    found = await fresh(one, one._clock)
+    press, weld, (hall,) = asset(found, "press"), asset(found, "weld"), found["lines"]
+    assert (press["status"], weld["status"]) == ("uncertain", "good")
+    assert press["scores"]["data_sufficient"] == pytest.approx(
+        1 - 0.5 / 4, abs=0.01
+    )  # one of four roles, half the time
+    assert hall["scores"]["data_sufficient"] > press["scores"]["data_sufficient"]
+    await one.close()
+
+
 @pytest.mark.parametrize("seconds", [9, 200])
 async def test_open_energy_is_what_the_stored_minutes_do_not_hold(tmp_path: Path, seconds: int) -> None:
     kit = Kit()
