@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from rich.text import Text
 from gateway.commands.shared import ConfigPath, answered, now_ms, table_console, user, zone_of
 from gateway.config import Config, load
 from gateway.kpi.reading import AuditRecord, audit_records, reading
-from gateway.kpi.replay import Difference, assets_of, replay
+from gateway.kpi.replay import Difference, Piece, assets_of, replay
 from gateway.moment import parse_moment, show_moment
 from gateway.ports import Unusable
 from gateway.spelling import closest
@@ -49,6 +50,8 @@ def recompute(
     start, end = _span(checked, from_, to)
     request = {"op": "recompute", "assets": asset or [], "from": start, "to": end, "model": model, "by": by or user()}
     reply = answered(checked, request)
+    if not reply["minutes"]:
+        raise Unusable(f"nothing was computed: no minutes are stored from {from_} to {to}")
     typer.echo(f"{reply['minutes']} minutes computed again, {reply['changed']} of them changed")
 
 
@@ -59,6 +62,7 @@ def replay_range(config: ConfigPath, from_: From, to: To, asset: Assets = None) 
     zone = zone_of(checked)
     minutes = 0
     differences: list[Difference] = []
+    left_out = LeftOut()
     with reading(checked.data_file("kpi.db")) as db:
         known = assets_of(db)
         for name in asset or []:
@@ -69,14 +73,41 @@ def replay_range(config: ConfigPath, from_: From, to: To, asset: Assets = None) 
                 minutes += piece.minutes
                 differences += piece.differences
                 if piece.left_out:
-                    where = f"{show_moment(piece.from_ms, zone)} to {show_moment(piece.to_ms, zone)}"
-                    typer.echo(f"{name}: {where} {piece.left_out}: not compared")
+                    left_out.add(name, piece)
+        for text in left_out.lines(zone, len(asset or known)):
+            typer.echo(text)
     if differences:
         table_console().print(_differences(differences[:_SHOWN], zone))
         if len(differences) > _SHOWN:
             typer.echo(f"… and {len(differences) - _SHOWN} more")
+    if not minutes:
+        raise Unusable("nothing was compared")
     typer.echo(f"{minutes} minutes compared, {len(differences)} numbers differ")
     sys.exit(bool(differences))
+
+
+class LeftOut:
+    """What a replay did not compare: pieces that follow each other as one, assets with the same ones together."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[Piece]] = {}
+
+    def add(self, asset: str, piece: Piece) -> None:
+        """One more piece of an asset, in order of time."""
+        pieces = self._found.setdefault(asset, [])
+        if pieces and (pieces[-1].to_ms, pieces[-1].left_out) == (piece.from_ms, piece.left_out):
+            piece = replace(pieces.pop(), to_ms=piece.to_ms)
+        pieces.append(piece)
+
+    def lines(self, zone: ZoneInfo, of_assets: int) -> Iterator[str]:
+        """A line for each stretch and reason."""
+        owners: dict[tuple[int, int, str], list[str]] = {}
+        for asset, pieces in self._found.items():
+            for one in pieces:
+                owners.setdefault((one.from_ms, one.to_ms, one.left_out), []).append(asset)
+        for (from_ms, to_ms, reason), names in owners.items():
+            who = "all assets" if len(names) == of_assets > 1 else ", ".join(names)
+            yield f"{who}: {show_moment(from_ms, zone)} to {show_moment(to_ms, zone)} {reason}: not compared"
 
 
 def audit(

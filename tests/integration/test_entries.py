@@ -243,6 +243,10 @@ async def test_numbers_are_computed_again_and_compared_and_a_difference_is_exit_
     code, out = await said("kpi", "audit", str(site), "--json")
     assert [(one["kind"], one["by"]) for one in json.loads(out)][-1] == ("recompute", "Lan")
     assert "recompute" in (await said("kpi", "audit", str(site), "--owner", "press"))[1]
+    code, out = await said("kpi", "replay", str(site), "2026-01-01", "2026-01-03")
+    assert (code, "nothing was compared" in out) == (1, True)  # no proof of anything
+    code, out = await said("kpi", "recompute", str(site), "2026-01-01", "2026-01-03", "--model", "current")
+    assert (code, "no minutes are stored from 2026-01-01 to 2026-01-03" in out) == (1, True)
     for wrong, reason in ((("2026-02-01", "2026-01-01"), "is not after"), (("soon", "now"), "'soon' is no time")):
         code, out = await said("kpi", "replay", str(site), *wrong)
         assert (code, reason in out) == (1, True), out
