@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy.profile import Profile, among
+from gateway.kpi.facts import FOREVER_MS
 
 _MINUTE_MS: Final = 60_000
 _QUARTER_MS: Final = 900_000
@@ -87,13 +88,21 @@ def _assets(groups: dict[str, Any], owner: str) -> Iterable[str]:
 
 def _intervals(db: apsw.Connection, owner: str, span: Span, quantity: str) -> tuple[Column, Column, Column]:
     """Start, end and amount of the stored intervals of a range: minutes, and quarters before the first minute."""
-    (first,) = _row(db, "SELECT min(minute) FROM minute WHERE asset = ?", owner)
-    cut_ms = span[1] if first is None else -(-first * _MINUTE_MS // _QUARTER_MS) * _QUARTER_MS
-    cut_ms = min(max(cut_ms, span[0]), span[1])
+    cut_ms = min(max(_minutes_from_ms(db, owner), span[0]), span[1])
     rows = _tier(db, "quarter", _QUARTER_MS, quantity, owner, (span[0], cut_ms))
     rows += _tier(db, "minute", _MINUTE_MS, quantity, owner, (cut_ms, span[1]))
     table = np.array(rows, np.int64).reshape(-1, 3)
     return table[:, 0], table[:, 1], table[:, 2]
+
+
+def _minutes_from_ms(db: apsw.Connection, owner: str) -> int:
+    """From when on an owner's minutes are kept, at the beginning of a quarter where older ones were forgotten."""
+    sql = "SELECT min(minute), (SELECT first_ms FROM progress WHERE owner = ?1) FROM minute WHERE asset = ?1"
+    first, begin_ms = _row(db, sql, owner)
+    if first is None:
+        return FOREVER_MS
+    first_ms: int = first * _MINUTE_MS
+    return first_ms if first_ms <= begin_ms else -(-first_ms // _QUARTER_MS) * _QUARTER_MS
 
 
 def _tier(db: apsw.Connection, tier: str, step_ms: int, quantity: str, owner: str, span: Span) -> list[Any]:
