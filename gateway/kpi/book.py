@@ -51,7 +51,7 @@ def derive(
 class Column:
     """The facts of one (owner, role).
 
-    tail         every accepted fact from `complete_ms` on, with its usable neighbour before; perhaps older ones
+    tail         every accepted fact from `complete_ms` on, with its usable neighbours before; perhaps older ones
     fresh        accepted, but not in kpi.db yet
     """
 
@@ -84,7 +84,7 @@ class Column:
         return merge_all((store.chunks.window(self.owner, self.role, from_ms, to_ms), *self.fresh))
 
     def trim(self, from_ms: int) -> None:
-        """Forgets what is older, but for the usable neighbour before it. Everything is in kpi.db by now."""
+        """Forgets what is older, but for the usable neighbours before it. Everything is in kpi.db by now."""
         self.fresh.clear()
         if self.complete_ms < from_ms:
             self.tail = slice_with_neighbours(self.tail, from_ms, FOREVER_MS)
@@ -98,7 +98,7 @@ class Column:
     def dirty(self, store: Store, *, counter: bool, reach_ms: int, seen_ms: int) -> Iterator[Span]:
         """Ranges whose numbers the fresh facts may change, as far as the role itself goes.
 
-        counter   increments and energy reach back to the fact before; a level only forward to the next one
+        counter   what it counts reaches back to facts before; a level only forward to the next one
         reach_ms  how far around itself a fact may change what was known: it proves life, and makes stops whole
         seen_ms   nothing newer was known before: later facts of levels change what follows only
         """
@@ -110,7 +110,7 @@ class Column:
             if first > seen_ms and not counter:
                 continue
             known = self.window(store, first, last if first < self.complete_ms else FOREVER_MS)
-            before, after = touched(known, first)[0], touched(known, last)[1]
+            before, after = touched(known, first, counter=counter)[0], touched(known, last, counter=counter)[1]
             # a newer fact than all others proves nothing that was not held open for it, see `settled`
             reach = reach_ms if first <= seen_ms else 0
             yield min(before if counter else first, first - reach), max(after, last + reach)

@@ -12,7 +12,7 @@ from gateway.kpi.counters import Anomaly, Increments
 from gateway.kpi.facts import Series
 from gateway.kpi.states import classify
 
-_UNEXPLAINED: Final = (Anomaly.IMPLAUSIBLE, Anomaly.REPLACED)
+_UNEXPLAINED: Final = (Anomaly.IMPLAUSIBLE, Anomaly.SPIKE, Anomaly.REPLACED)
 _SUM: Final = {"total": 1, "good": -1, "scrap": -1, "rework": -1}
 """Role → its sign in a balance of parts that comes to 0."""
 

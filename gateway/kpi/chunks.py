@@ -7,10 +7,11 @@ import apsw
 import numpy as np
 
 from gateway.kpi import facts
-from gateway.kpi.facts import Series
+from gateway.kpi.facts import READ_AFTER, READ_BEFORE, Series
 from gateway.kpi.parts import BOOKED_ROLES
 
 _HOUR_MS: Final = 3_600_000
+_ENOUGH: Final = max(READ_BEFORE, READ_AFTER)
 
 
 class Chunks:
@@ -36,7 +37,7 @@ class Chunks:
         return {role for role in BOOKED_ROLES if self._db.execute(sql, (owner, role)).fetchone()}
 
     def window(self, owner: str, role: str, from_ms: int, to_ms: int) -> Series:
-        """The facts of these hours, with whole hours before and after up to one that has a usable fact."""
+        """The facts of these hours, with whole hours before and after up to enough usable facts."""
         first, last = from_ms // _HOUR_MS, to_ms // _HOUR_MS
         sql = "SELECT body FROM fact WHERE owner = ? AND role = ? AND hour BETWEEN ? AND ? ORDER BY hour, part"
         inside = merged(body for (body,) in _rows(self._db, sql, (owner, role, first, last)))
@@ -46,7 +47,7 @@ class Chunks:
 
     def _neighbour(self, owner: str, role: str, hour: int, where: str) -> Series:
         found = Series.empty()
-        while not found.usable.any():
+        while np.count_nonzero(found.usable) < _ENOUGH:
             sql = f"SELECT hour FROM fact WHERE owner = ? AND role = ? AND {where} LIMIT 1"
             row = self._db.execute(sql, (owner, role, hour)).fetchone()
             if row is None:
@@ -70,10 +71,11 @@ class Chunks:
             self._put(owner, role, hour, part, body)
 
     def forget(self, owner: str, sealed_ms: int, limit: int) -> None:
-        """Deletes at most `limit` chunks before a time; each role keeps its last one, the neighbour of what follows."""
+        """Deletes at most `limit` chunks before a time; each role keeps its last hours, neighbours of what follows."""
+        last = "SELECT DISTINCT hour FROM fact g WHERE g.owner = f.owner AND g.role = f.role AND g.hour < ?"
         sql = (
             "DELETE FROM fact WHERE id IN (SELECT f.id FROM fact f WHERE f.owner = ? AND f.hour <"
-            " (SELECT max(g.hour) FROM fact g WHERE g.owner = f.owner AND g.role = f.role AND g.hour < ?) LIMIT ?)"
+            f" ({last} ORDER BY hour DESC LIMIT 1 OFFSET {_ENOUGH - 1}) LIMIT ?)"
         )
         self._db.execute(sql, (owner, sealed_ms // _HOUR_MS, limit))
 

@@ -10,7 +10,8 @@ from gateway.kpi.backlog import share
 from gateway.kpi.book import Column, Derived, Span, derive
 from gateway.kpi.buckets import MINUTE_MS
 from gateway.kpi.cells import ORDER, PRODUCT
-from gateway.kpi.facts import FOREVER_MS, Series, since
+from gateway.kpi.counters import energy_increments
+from gateway.kpi.facts import FOREVER_MS, Series, since, slice_with_neighbours
 from gateway.kpi.intervals import Interval
 from gateway.kpi.laid import Laid
 from gateway.kpi.model import ModelHistory
@@ -252,8 +253,11 @@ class AssetBook:
 
     def _final(self, store: Store, until_ms: int) -> int:
         """Up to when nothing open covers the minutes: no interval of the energy meter, no stop."""
-        energy = self.columns["energy"].tail if "energy" in self.columns else Series.empty()
-        ends = [until_ms, *energy.time_ms[energy.usable][-1:].tolist()]
+        ends = [until_ms]
+        if "energy" in self.columns and (binding := self._binding("energy")):
+            energy = slice_with_neighbours(self.columns["energy"].tail, FOREVER_MS, FOREVER_MS)
+            found = energy_increments(energy, binding)
+            ends += found.time_ms[~found.rejected][-1:].tolist()  # a reading that cannot be may prove a spike
         stopped_ms = store.open_run(self.model.name, _STOPS)
         return minute_of(min(ends if stopped_ms is None else [*ends, stopped_ms]))
 

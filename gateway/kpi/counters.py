@@ -1,8 +1,10 @@
 """Readings → increments: counters with roll-over, reset and replacement, increments, pulses, energy registers. Pure.
 
-Every decision looks at two neighbouring usable readings only, so it is the same however the facts are sliced.
+Every decision looks at a few neighbouring usable readings only (`facts.READ_BEFORE`, `READ_AFTER`), so it is the same
+however the facts are sliced.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -31,6 +33,7 @@ class Anomaly(IntEnum):
     RESET = 2
     REPLACED = 3
     IMPLAUSIBLE = 4
+    SPIKE = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +42,8 @@ class Increments:
 
     time_ms  int64[n]  of the n readings
     step     int64[n]  growth up to that reading, parts or mWh
-    anomaly  int8[n]   Anomaly; after REPLACED and IMPLAUSIBLE the step is 0 and the reading a new base
+    anomaly  int8[n]   Anomaly; at REPLACED and IMPLAUSIBLE the step is 0 and the reading a new base; at SPIKE it is 0,
+                       and the next step is that from the reading before
     """
 
     time_ms: NDArray[np.int64]
@@ -49,20 +53,22 @@ class Increments:
     @property
     def rejected(self) -> NDArray[np.bool_]:
         """bool[n]: the growth was not plausible and counts as 0."""
-        wrong: NDArray[np.bool_] = self.anomaly == Anomaly.IMPLAUSIBLE
+        wrong: NDArray[np.bool_] = self.anomaly >= Anomaly.IMPLAUSIBLE
         return wrong
 
     def at(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """The cumulated growth at moments, linear between readings, rounded to whole units. int64[m] → int64[m].
 
-        Rounding the cumulated value makes every partition of time add up exactly.
+        Rounding the cumulated value makes every partition of time add up exactly. Spikes are no readings.
         """
-        if len(self.time_ms) < 2:
+        is_read = self.anomaly != Anomaly.SPIKE
+        time_ms, step = self.time_ms[is_read], self.step[is_read]
+        if len(time_ms) < 2:
             return np.zeros(len(at_ms), np.int64)
-        left = np.clip(np.searchsorted(self.time_ms, at_ms, "right") - 1, 0, len(self.time_ms) - 2)
-        width = np.maximum(self.time_ms[left + 1] - self.time_ms[left], 1)
-        share = np.clip((at_ms - self.time_ms[left]) / width, 0.0, 1.0)
-        grown: NDArray[np.int64] = np.cumsum(self.step)[left] + np.rint(self.step[left + 1] * share).astype(np.int64)
+        left = np.clip(np.searchsorted(time_ms, at_ms, "right") - 1, 0, len(time_ms) - 2)
+        width = np.maximum(time_ms[left + 1] - time_ms[left], 1)
+        share = np.clip((at_ms - time_ms[left]) / width, 0.0, 1.0)
+        grown: NDArray[np.int64] = np.cumsum(step)[left] + np.rint(step[left + 1] * share).astype(np.int64)
         return grown
 
 
@@ -70,7 +76,8 @@ def count_increments(series: Series, binding: Binding, ideal_cycle_us: int | Non
     """Parts counted at each usable reading, by the binding's kind.
 
     counter    growth since the reading before; the first one only sets the base. A counter that falls rolled over
-               where the growth that this implies is plausible, otherwise it was reset and counts from 0.
+               where the growth that this implies is plausible, otherwise it was reset and counts from 0. A reading
+               that is not plausible is a spike where the next one goes on from the reading before it.
     increment  the reading itself
     pulse      1 where the reading is not 0
 
@@ -86,16 +93,22 @@ def count_increments(series: Series, binding: Binding, ideal_cycle_us: int | Non
     if binding.kind == "pulse":
         return Increments(time_ms, (register != 0).astype(np.int64), np.zeros(len(time_ms), np.int8))
     pace_us = _SPEED_LIMIT * binding.min_cycle_us or ideal_cycle_us
-    limit = np.full(len(time_ms), _MOST_PARTS)
-    if pace_us:
-        limit = _SPEED_LIMIT * (np.diff(time_ms, prepend=time_ms[:1]) + _BURST_MS) * 1000 // pace_us
+
+    def most(gap_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        return _SPEED_LIMIT * (gap_ms + _BURST_MS) * 1000 // pace_us if pace_us else np.full(len(gap_ms), _MOST_PARTS)
+
     if binding.kind == "increment":
+        limit = most(np.diff(time_ms, prepend=time_ms[:1]))
         limit[:1] = _MOST_PARTS  # nobody knows since when
-        return _believed(time_ms, register, np.zeros(len(time_ms), np.int8), limit)
+        wrong = (register > limit) | (register < 0)
+        anomaly = np.where(wrong, np.int8(Anomaly.IMPLAUSIBLE), np.int8(Anomaly.NONE))
+        return Increments(time_ms, np.where(wrong, 0, register), anomaly)
     modulus = round(binding.modulus * binding.scale_to_si)
-    rolls_up_to = np.where(limit < modulus, limit, modulus // 2)
-    step, anomaly = _steps(register, modulus, rolls_up_to, np.zeros_like(limit), may_be_replaced=not pace_us)
-    return _believed(time_ms, step, anomaly, limit)
+
+    def rolls_up_to(limit: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(limit < modulus, limit, modulus // 2)
+
+    return _Counter(modulus, most, rolls_up_to, np.zeros_like, may_be_replaced=not pace_us).counted(time_ms, register)
 
 
 def booked_increments(series: Series) -> Increments:
@@ -110,19 +123,22 @@ def energy_increments(series: Series, binding: Binding) -> Increments:
     A register that falls by no more than 1 Wh or a millionth of itself jitters: the fall counts as it is, the next
     rise makes up for it. A larger fall is a roll-over where this implies at most half the modulus, otherwise another
     meter where it falls to more than half of what it was, otherwise a reset. More than `binding.most_w` allows over
-    the time between two readings and a minute, or than 1 TWh at once, is no energy.
+    the time between two readings and a minute, or than 1 TWh at once, is no energy; spikes are as those of parts.
     """
-    time_ms, register = _usable(series, binding)
     modulus = round(binding.modulus * binding.scale_to_si)
-    jitter = np.maximum(_JITTER_MWH, np.rint(np.abs(register) * _JITTER_SHARE).astype(np.int64))
-    limit = np.full(len(time_ms), _MOST_MWH)
-    if binding.most_w:
-        limit = binding.most_w * (np.diff(time_ms, prepend=time_ms[:1]) + _BURST_MS) // _W_MS_PER_MWH
-    rolls_up_to = np.minimum(limit, modulus // 2)
-    step, anomaly = _steps(register, modulus, rolls_up_to, jitter, may_be_replaced=True)
-    jitters = step < 0
-    found = _believed(time_ms, np.where(jitters, 0, step), anomaly, limit)
-    return Increments(time_ms, np.where(jitters, step, found.step), found.anomaly)
+
+    def most(gap_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        if binding.most_w:
+            return binding.most_w * (gap_ms + _BURST_MS) // _W_MS_PER_MWH
+        return np.full(len(gap_ms), _MOST_MWH)
+
+    def jitter(register: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.maximum(_JITTER_MWH, np.rint(np.abs(register) * _JITTER_SHARE).astype(np.int64))
+
+    def rolls_up_to(limit: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.minimum(limit, modulus // 2)
+
+    return _Counter(modulus, most, rolls_up_to, jitter, may_be_replaced=True).counted(*_usable(series, binding))
 
 
 def _usable(series: Series, binding: Binding) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -131,29 +147,51 @@ def _usable(series: Series, binding: Binding) -> tuple[NDArray[np.int64], NDArra
     return series.time_ms[series.usable], np.clip(register, -_REGISTER_LIMIT, _REGISTER_LIMIT).astype(np.int64)
 
 
-def _steps(
-    register: NDArray[np.int64],
-    modulus: int,
-    rolls_up_to: NDArray[np.int64],
-    jitter: NDArray[np.int64],
-    *,
-    may_be_replaced: bool,
-) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Growth up to each reading and what was strange about it; all columns have one row per reading."""
-    change = np.diff(register, prepend=register[:1])
-    fell = change < -jitter
-    rolled = fell & (change + modulus >= 0) & (change + modulus <= rolls_up_to)
-    # the register before is register - change; written so that nothing overflows
-    replaced = fell & ~rolled & (register > -change) & may_be_replaced
-    step = np.where(fell, np.where(rolled, change + modulus, np.where(replaced, 0, np.maximum(register, 0))), change)
-    kinds = [rolled, replaced, fell]
-    anomaly = np.select(kinds, [Anomaly.ROLLED_OVER, Anomaly.REPLACED, Anomaly.RESET], Anomaly.NONE)
-    return step, anomaly.astype(np.int8)
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """What one register may do between two readings.
 
+    modulus          it rolls over at this value
+    most             gap in ms → the most that it may grow by
+    rolls_up_to      that → the most that a roll-over may imply
+    jitter           its value → by how much it may fall without meaning anything
+    may_be_replaced  whether a high value after a fall is that of another counter
+    """
 
-def _believed(
-    time_ms: NDArray[np.int64], step: NDArray[np.int64], anomaly: NDArray[np.int8], limit: NDArray[np.int64]
-) -> Increments:
-    """The steps without those that cannot be."""
-    wrong = (step > limit) | (step < 0)
-    return Increments(time_ms, np.where(wrong, 0, step), np.where(wrong, np.int8(Anomaly.IMPLAUSIBLE), anomaly))
+    modulus: int
+    most: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+    rolls_up_to: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+    jitter: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+    may_be_replaced: bool
+
+    def counted(self, time_ms: NDArray[np.int64], register: NDArray[np.int64]) -> Increments:
+        """The growth up to each reading; the first one only sets the base."""
+        step, anomaly = np.zeros(len(register), np.int64), np.zeros(len(register), np.int8)
+        step[1:], anomaly[1:] = self._between(register[:-1], register[1:], np.diff(time_ms))
+        odd = np.flatnonzero(anomaly[:-1] == Anomaly.IMPLAUSIBLE)
+        if len(odd):
+            over, kind = self._between(register[odd - 1], register[odd + 1], time_ms[odd + 1] - time_ms[odd - 1])
+            # the next reading does not go on from this one, but from the one before
+            is_back = (anomaly[odd + 1] != Anomaly.NONE) & np.isin(kind, (Anomaly.NONE, Anomaly.ROLLED_OVER))
+            # where each of several in a row could be the spike it is the first; no other way to tell needs them all
+            is_back &= ~np.isin(odd - 1, odd[is_back])
+            spike = odd[is_back]
+            step[spike + 1], anomaly[spike + 1] = over[is_back], kind[is_back]
+            anomaly[spike] = Anomaly.SPIKE
+        return Increments(time_ms, step, anomaly)
+
+    def _between(
+        self, before: NDArray[np.int64], register: NDArray[np.int64], gap_ms: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Growth from one reading to another and what is strange about it; 0 where it cannot be."""
+        change, limit = register - before, self.most(gap_ms)
+        fell = change < -self.jitter(register)
+        rolls = change + self.modulus
+        rolled = fell & (rolls >= 0) & (rolls <= self.rolls_up_to(limit))
+        # the register before is register - change; written so that nothing overflows
+        replaced = fell & ~rolled & (register > -change) & self.may_be_replaced
+        step = np.where(fell, np.where(rolled, rolls, np.where(replaced, 0, np.maximum(register, 0))), change)
+        wrong = step > limit
+        kinds = [wrong, rolled, replaced, fell]
+        names = [Anomaly.IMPLAUSIBLE, Anomaly.ROLLED_OVER, Anomaly.REPLACED, Anomaly.RESET]
+        return np.where(wrong, 0, step), np.select(kinds, names, Anomaly.NONE).astype(np.int8)

@@ -14,6 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from gateway.kpi.columns import pack, unpack
 
 FOREVER_MS: Final = 2**62
+READ_BEFORE: Final = 3
+"""Usable facts before a range that matter to it: a counter's base, a spike between two readings, and what it is not."""
+READ_AFTER: Final = 2
+"""Usable facts after it: the far end of an interpolation, and whether that is a spike."""
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<BIBB")  # version, number of facts, flags, how the values are written
 _HAS_SEQ, _HAS_BAD, _HAS_REVISION = 1, 2, 4
@@ -124,28 +128,33 @@ def since(series: Series, from_ms: int) -> Series:
 def slice_with_neighbours(series: Series, from_ms: int, to_ms: int) -> Series:
     """The facts of a range with all that it depends on outside.
 
-    That is everything from the last usable fact before `from_ms` to the first usable one at or after `to_ms`:
-    a counter's base, the level that still held, and the far end of an interpolation.
+    That is everything from the third usable fact before `from_ms` to the second one at or after `to_ms`: a level that
+    still held, the base of a counter, the far end of an interpolation, and what shows which of these are spikes.
     """
     known = series.time_ms[series.usable]
-    before = int(np.searchsorted(known, from_ms, "left")) - 1
-    after = int(np.searchsorted(known, to_ms, "left"))
+    before = int(np.searchsorted(known, from_ms, "left")) - READ_BEFORE
+    after = int(np.searchsorted(known, to_ms, "left")) + READ_AFTER - 1
     low = int(np.searchsorted(series.time_ms, known[before] if before >= 0 else -FOREVER_MS, "left"))
     high = int(np.searchsorted(series.time_ms, known[after] if after < len(known) else FOREVER_MS, "right"))
     return series.at(slice(low, high))
 
 
-def touched(series: Series, time_ms: int) -> tuple[int, int]:
+def touched(series: Series, time_ms: int, *, counter: bool = False) -> tuple[int, int]:
     """The closed range of time in which a fact at `time_ms` of this (merged) series changes results.
 
-    Returns: from the usable fact before it to the usable one after it, both included; `FOREVER_MS` where none follows.
+    counter: it may show that readings near it are spikes, so that others count between their neighbours.
+
+    Returns: from the usable fact before it to the usable one after it, both included, of a counter from the second one
+        before to the third one after; `FOREVER_MS` where none follows.
     """
     known = series.time_ms[series.usable]
-    before = int(np.searchsorted(known, time_ms, "left")) - 1
+    before = int(np.searchsorted(known, time_ms, "left")) - (READ_AFTER if counter else 1)
     after = int(np.searchsorted(known, time_ms, "right"))
+    last = min(after + READ_BEFORE - 1 if counter else after, len(known) - 1)
+    first = max(before, 0)
     return (
-        int(known[before]) if before >= 0 else time_ms,
-        int(known[after]) if after < len(known) else FOREVER_MS,
+        int(known[first]) if first < len(known) and known[first] < time_ms else time_ms,
+        int(known[last]) if after < len(known) else FOREVER_MS,
     )
 
 

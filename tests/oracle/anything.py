@@ -116,6 +116,10 @@ def _register(draw: st.DrawFn, role: str, meter: Meter) -> list[Report]:
         assert isinstance(report.value, float)
         level = round(abs(level + report.value), 4)
         found.append(Report(report.at_ms, level % meter.modulus if meter.modulus else level))
+    garbage = st.sampled_from([0.0, 3.0, 90.0, 5_000.0, 65_000.0, 4e9])
+    for index, value in draw(st.lists(st.tuples(st.integers(0, 24), garbage), max_size=4)):
+        if meter.way == "counter" and index < len(found):
+            found[index] = Report(found[index].at_ms, value)
     return found
 
 

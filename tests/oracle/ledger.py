@@ -3,7 +3,8 @@
 Readings of the specification that leave a choice, decided here:
 - A stop starts where time becomes idle, fault, blocked or starved; after unknown time the last state that was heard
   of decides, and where there is none nothing starts. A stop is counted if it starts in planned time.
-- A counter's growth beyond what is plausible is not counted, and the reading is the new base.
+- A counter's growth beyond what is plausible is not counted, and the reading is the new base, unless it is a spike: the
+  next reading is no plain growth from it, but goes on from the reading before it. Of several such in a row the first.
 - Energy is rounded in fractions; `ties` counts edges where floats may round the other way.
 - A lost session ends proof of life even where the broker kept the session: from the last proof to the next.
 - Intervals that overlap: the one that starts last covers, then the greater id.
@@ -19,7 +20,7 @@ from itertools import pairwise
 
 from tests.oracle.machine import OUTSIDE, STOPPED, Machine, Meter, Span, Story
 from tests.oracle.presence import FOREVER, silences
-from tests.oracle.register import register
+from tests.oracle.register import Register
 
 MINUTE_MS = 60_000
 COUNTED = ("total", "good", "scrap", "rework", "inspected", "passed")
@@ -54,6 +55,7 @@ class Oracle:
         self.runs = self._runs()
         self.labels = self._labels()
         self.grown = {role: self._growth(role) for role in COUNTED if role in machine.meters}
+        self.register = Register(machine.meters.get("energy", Meter()), story.of("energy"))
 
     # what state the machine was in
 
@@ -276,7 +278,27 @@ class Oracle:
             return self._amounts(usable)
         if meter.way == "pulse":
             return [(at, int(amount != 0), False) for at, amount in usable]
-        return [(t1, *self._step(meter, t1 - t0, c0, c1)) for (t0, c0), (t1, c1) in pairwise(usable)]
+        doubtful = [
+            0 < i < len(usable) - 1 and self._is_doubtful(meter, *usable[i - 1 : i + 2]) for i in range(len(usable))
+        ]
+        found, base = [], 0
+        for i in range(1, len(usable)):
+            (t0, c0), (t1, c1) = usable[base], usable[i]
+            if doubtful[i] and not doubtful[i - 1]:
+                found.append((t1, 0, True))
+                continue
+            found.append((t1, *self._step(meter, t1 - t0, c0, c1)))
+            base = i
+        return found
+
+    def _is_doubtful(self, meter: Meter, *three: tuple[int, Fraction]) -> bool:
+        (t0, c0), (t1, c1), (t2, c2) = three
+        follows = c2 >= c1 and not self._step(meter, t2 - t1, c1, c2)[1]
+        if follows or not self._step(meter, t1 - t0, c0, c1)[1]:
+            return False
+        past = c2 if c2 >= c0 else c2 + meter.modulus
+        amount, bad = self._step(meter, t2 - t0, c0, c2)
+        return past >= c0 and not bad and amount == past - c0
 
     def _amounts(self, usable: list[tuple[int, Fraction]]) -> list[tuple[int, int, bool]]:
         found = []
@@ -315,7 +337,7 @@ class Oracle:
     def _energy(self, found: Slices, pieces: list[Piece]) -> None:
         if "energy" not in self.machine.meters:
             return
-        cumulated = register(self.machine.meters["energy"], self.story.of("energy"))
+        cumulated = self.register.cumulated
         for piece in pieces:
             (before, unsure_before), (after, unsure_after) = cumulated(piece.from_ms), cumulated(piece.to_ms)
             amount = after - before
@@ -336,6 +358,9 @@ class Oracle:
             for at, _, bad in self.grown.get(role, []):
                 if from_ms <= at < to_ms:
                     self._row(found, at)["facts_bad"] += bad
+        for at in self.register.refused:
+            if from_ms <= at < to_ms:
+                self._row(found, at)["facts_bad"] += 1
 
 
 def minutes(machine: Machine, story: Story, from_ms: int, to_ms: int, horizon_ms: int) -> Minutes:

@@ -186,7 +186,7 @@ def _states(
 def _readings(
     dice: random.Random, machine: Machine, role: str, meter: Meter, lived: list[tuple[int, str]], to_ms: int
 ) -> list[Report]:
-    """A register's readings about once a minute, with resets, jumps, and energy that jitters."""
+    """A register's readings about once a minute, with resets, jumps, spikes, and energy that jitters."""
     level = dice.choice([0.0, float(dice.randrange(400))])
     found: list[Report] = []
     if meter.way != "counter":
@@ -210,7 +210,7 @@ def _readings(
             elif dice.random() < 0.0005:
                 level += 5000
             level = level % meter.modulus if meter.modulus else level
-            shown = round(level, 4)
+            shown = round(level, 4) if dice.random() > 0.001 else dice.choice([0.0, 65_000.0, 4e9])
             found.append(Report(at, None if dice.random() < 0.004 else shown))
     return found
 

@@ -83,7 +83,7 @@ def test_a_late_fact_changes_nothing_outside_the_range_that_it_touches(what: His
     late = Series.of([time_ms], [data.draw(st.sampled_from([1.0, 4.0, 60.0, np.nan]))])
     merged = merge(what.facts[role], late)
     after = History(what.model, {**what.facts, role: merged}, what.session, what.horizon_ms, what.end_ms)
-    low, high = touched(merged, time_ms)
+    low, high = touched(merged, time_ms, counter=what.model.bindings[role].kind != "level")
     old, new = what.buckets(T0, T0 + SPAN_MS), after.buckets(T0, T0 + SPAN_MS)
     scored = np.array([name.startswith("dq_") for name in quantities])
     changed = (old.values != new.values) & ((new.minute < low // MINUTE_MS) | (new.minute > high // MINUTE_MS))

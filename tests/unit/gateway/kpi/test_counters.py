@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.kpi.asset import Binding
-from gateway.kpi.counters import Anomaly, booked_increments, count_increments, energy_increments
-from gateway.kpi.facts import Series
+from gateway.kpi.counters import Anomaly, Increments, booked_increments, count_increments, energy_increments
+from gateway.kpi.facts import Series, merge, slice_with_neighbours, touched
 
 PARTS = Binding("total", 1, "counter", 65536)
 METER = Binding("energy", 2, "counter", 65536, 1e6)  # a uint16 of kWh
@@ -144,10 +146,98 @@ def test_a_meter_grows_no_faster_than_the_power_that_its_asset_can_draw() -> Non
 
 @pytest.mark.parametrize("garbage", [1e300, 1e308, -1e308])
 def test_garbage_beyond_any_register_neither_overflows_nor_counts(garbage: float) -> None:
-    assert counted(10, garbage, 12, ideal_us=1_000_000) == [0, 0, 12 if garbage > 0 else 0]
+    assert counted(10, garbage, 12, ideal_us=1_000_000) == [0, 0, 2 if garbage > 0 else 0]
     for step in (*metered(10.0, garbage, 12.0), *counted(10, garbage, 12)):
         assert abs(step) <= 10**15
 
 
 def test_garbage_of_a_meter_is_flagged() -> None:
     assert strange(10.0, 1e308, binding=METER) == [0, Anomaly.IMPLAUSIBLE]
+
+
+@pytest.mark.parametrize("garbage", [65_000, 200, 1e300])
+def test_a_spike_up_and_back_counts_what_grew_between_the_readings_around_it(garbage: float) -> None:
+    assert counted(10, garbage, 12, 13, ideal_us=1_000_000) == [0, 0, 2, 1]
+    assert strange(10, garbage, 12, 13, ideal_us=1_000_000) == [0, Anomaly.SPIKE, 0, 0]
+    no_modulus = Binding("total", 1, "counter")
+    assert counted(41_000, 38_000, 41_002, binding=no_modulus, ideal_us=1_000_000) == [0, 0, 2]
+    assert counted(65_530, 30_000, 4, 5, ideal_us=1_000_000) == [0, 0, 10, 1]
+    assert strange(65_530, 30_000, 4, 5, ideal_us=1_000_000) == [0, Anomaly.SPIKE, Anomaly.ROLLED_OVER, 0]
+
+
+def test_a_counter_that_goes_on_from_its_leap_was_replaced() -> None:
+    assert counted(10, 500, 510, 511, seconds=600, ideal_us=6_000_000) == [0, 0, 10, 1]
+    assert counted(10, 65_000, 64_000, 12, ideal_us=1_000_000) == [0, 0, 0, 12]  # two of them: nobody knows
+
+
+def test_of_several_readings_that_could_be_the_spike_the_first_one_is() -> None:
+    two_machines = (50_000, 65_000, 50_002, 65_004, 50_004)
+    assert strange(*two_machines, ideal_us=1_000_000) == [0, Anomaly.SPIKE, 0, *[Anomaly.IMPLAUSIBLE] * 2]
+    assert counted(*two_machines, ideal_us=1_000_000) == [0, 0, 2, 0, 0]
+    series = Series.of(np.arange(5) * 1000, two_machines)
+    for at, step in zip(range(0, 5000, 1000), (0, 0, 2, 0, 0), strict=True):
+        found = count_increments(slice_with_neighbours(series, at, at + 1), PARTS, 1_000_000)
+        assert found.step[found.time_ms == at].tolist() == [step]
+
+
+def test_the_energy_around_a_spike_is_spread_from_the_reading_before_to_the_one_after() -> None:
+    meter = Binding("energy", 2, "counter", 0, 1e6, most_w=60_000)
+    grown = energy_increments(Series.of([0, 1000, 2000, 3000], [10.0, 900.0, 10.000002, 10.000002]), meter)
+    assert grown.at(np.array([0, 500, 1000, 1500, 2000, 3000])).tolist() == [0, 0, 1, 2, 2, 2]
+    assert grown.rejected.tolist() == [False, True, False, False]
+
+
+_ODD = (1, 2, 9, -39_990, 300, 50_000, None, "spike", "spike", "back")
+_READINGS = st.lists(st.tuples(st.integers(1, 90_000), st.sampled_from(_ODD)), max_size=14)
+
+
+def _story(steps: list[tuple[int, int | str | None]]) -> Series:
+    """Readings of a counter with everything that goes wrong, some of it several times in a row."""
+    time_ms, level, times, values = 0, 40_000.0, [], []
+    for gap_ms, what in steps:
+        time_ms += gap_ms
+        level = max(0.0, level + what) if isinstance(what, int) else level
+        times.append(time_ms)
+        shown: dict[int | str | None, float] = {None: np.nan, "spike": level + 20_000, "back": 3.0}
+        values.append(shown.get(what, level))
+    return Series.of(times, values)
+
+
+def _all(series: Series) -> list[Increments]:
+    meter = Binding("energy", 2, "counter", 100, 1e3, most_w=200_000)
+    bound = Binding("total", 1, "counter", 65_536), Binding("total", 1, "counter")
+    return [*(count_increments(series, one, 500_000) for one in bound), energy_increments(series, meter)]
+
+
+@given(_READINGS, st.integers(-1, 900_000), st.integers(0, 300_000))
+@settings(deadline=None, max_examples=300)
+def test_a_range_counts_the_same_from_its_neighbours_as_from_all_readings(
+    steps: list[tuple[int, int | str | None]], from_ms: int, length_ms: int
+) -> None:
+    whole, to_ms = _story(steps), from_ms + length_ms
+    edges = np.linspace(from_ms, to_ms, 9).astype(np.int64)
+    for every, near in zip(_all(whole), _all(slice_with_neighbours(whole, from_ms, to_ms)), strict=True):
+        found = [
+            [(t, s, a) for t, s, a in zip(*map(np.ndarray.tolist, columns), strict=True) if from_ms <= t < to_ms]
+            for columns in ((one.time_ms, one.step, np.minimum(one.anomaly, 4)) for one in (every, near))
+        ]
+        assert found[0] == found[1]
+        assert np.diff(every.at(edges)).tolist() == np.diff(near.at(edges)).tolist()
+
+
+@given(_READINGS, st.integers(0, 900_000), st.sampled_from([np.nan, 3.0, 55.0, 400.0, 65_000.0]))
+@settings(deadline=None, max_examples=300)
+def test_a_late_reading_changes_no_count_outside_the_range_that_it_touches(
+    steps: list[tuple[int, int | str | None]], time_ms: int, value: float
+) -> None:
+    before = _story(steps)
+    after = merge(before, Series.of([time_ms], [value], revision=[1]))
+    low, high = touched(after, time_ms, counter=True)
+    edges = np.unique([*after.time_ms, low, min(high, 2_000_000)])
+    for old, new in zip(_all(before), _all(after), strict=True):
+        for one, other in ((old, new), (new, old)):
+            known = dict(zip(other.time_ms.tolist(), other.step.tolist(), strict=True))
+            changed = [t for t, s in zip(one.time_ms.tolist(), one.step.tolist(), strict=True) if known.get(t) != s]
+            assert all(low <= t <= high for t in changed)
+        for outside in (edges[edges <= low], edges[edges >= high]):
+            assert np.diff(old.at(outside)).tolist() == np.diff(new.at(outside)).tolist()

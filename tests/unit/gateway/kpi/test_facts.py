@@ -102,12 +102,12 @@ def test_the_code_of_a_text_never_changes() -> None:
     assert float(int(text_code("Sản xuất"))) == text_code("Sản xuất")
 
 
-def test_neighbours_reach_to_the_nearest_usable_fact_on_both_sides() -> None:
-    series = Series.of([0, 10, 20, 30, 40, 50, 60], [1, 2, np.nan, 3, np.nan, 4, 5])
-    assert slice_with_neighbours(series, 25, 35).time_ms.tolist() == [10, 20, 30, 40, 50]
-    assert slice_with_neighbours(series, 30, 30).time_ms.tolist() == [10, 20, 30]
-    assert slice_with_neighbours(series, 0, 5).time_ms.tolist() == [0, 10]
-    assert slice_with_neighbours(series, 61, 99).time_ms.tolist() == [60]
+def test_neighbours_are_three_usable_facts_before_a_range_and_two_after_it() -> None:
+    series = Series.of(np.arange(10) * 10, [1, 2, 3, np.nan, 4, np.nan, 5, np.nan, 6, 7])
+    assert slice_with_neighbours(series, 45, 55).time_ms.tolist() == [10, 20, 30, 40, 50, 60, 70, 80]
+    assert slice_with_neighbours(series, 60, 60).time_ms.tolist() == [10, 20, 30, 40, 50, 60, 70, 80]
+    assert slice_with_neighbours(series, 0, 5).time_ms.tolist() == [0, 10, 20]
+    assert slice_with_neighbours(series, 91, 99).time_ms.tolist() == [60, 70, 80, 90]
     assert len(slice_with_neighbours(Series.empty(), 0, 9)) == 0
 
 
@@ -117,3 +117,12 @@ def test_a_fact_touches_the_time_between_its_usable_neighbours() -> None:
     assert touched(series, 10) == (0, 20)
     assert touched(series, 40) == (20, FOREVER_MS)
     assert touched(series, -5) == (-5, 0)
+
+
+def test_a_reading_of_a_counter_touches_the_time_from_the_second_before_to_the_third_after() -> None:
+    series = Series.of(np.arange(9) * 10, [1, 2, np.nan, 3, 4, 5, np.nan, 6, 7])
+    assert touched(series, 40, counter=True) == (10, 80)
+    assert touched(series, 10, counter=True) == (0, 50)
+    assert touched(series, 70, counter=True) == (40, 80)
+    assert touched(series, 80, counter=True) == (50, FOREVER_MS)
+    assert touched(series, -5, counter=True) == (-5, 30)

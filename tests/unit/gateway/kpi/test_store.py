@@ -50,20 +50,22 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_chunks_give_back_all_parts_and_the_usable_neighbours(tmp_path: Path) -> None:
     store = Store(tmp_path / "kpi.db")
     near, far = Series.of([10 * HOUR + 5], [2.0]), Series.of([20 * HOUR], [9.0])
+    gone = [Series.of([n * HOUR], [float(n)]) for n in (5, 6, 7)]
+    nearer = [Series.of([n * HOUR], [float(n)]) for n in (8, 9)]
     dark = Series.of([11 * HOUR, 12 * HOUR], [0.0, 0.0], [False, False])
     inside = [Series.of([15 * HOUR + n], [float(n)]) for n in (3, 1, 2)]
     with store.transaction():
-        for part, series in enumerate([near, far, dark, *inside]):
+        for part, series in enumerate([*gone, *nearer, near, far, dark, *inside]):
             store.chunks.put("press", "total", part, series)
     found = store.chunks.window("press", "total", 15 * HOUR, 15 * HOUR + 100)
-    assert found == merge_all([near, dark, *inside, far])
+    assert found == merge_all([*nearer, near, dark, *inside, far])
     with store.transaction():
         store.chunks.compact(16 * HOUR, 100)
     assert store.chunks.window("press", "total", 15 * HOUR, 15 * HOUR + 100) == found
     assert store.rows("SELECT count(*) FROM fact WHERE hour = 15") == [(1,)]
     with store.transaction():
         store.chunks.forget("press", 15 * HOUR, 100)
-    assert store.rows("SELECT min(hour) FROM fact") == [(12,)]
+    assert store.rows("SELECT min(hour) FROM fact") == [(10,)]
     store.close()
 
 
