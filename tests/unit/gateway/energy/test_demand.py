@@ -49,7 +49,7 @@ def test_a_window_with_a_minute_that_was_not_measured_has_no_demand() -> None:
 
 def test_a_profile_of_hours_has_no_demand_over_quarters_but_says_why() -> None:
     found = demand(profile(START, [KWH, KWH], HOUR), QUARTER, HANOI)
-    assert found.block is found.sliding is found.load_factor is None
+    assert (found.block, found.sliding, found.load_factor) == (None, None, None)
     assert found.reason == "energy is known for longer intervals than 15 min only"
     assert demand(profile(START, [None] * 30), QUARTER, HANOI).reason == "no energy was measured"
     assert "without a hole" in demand(profile(START, [5, None] * 15), QUARTER, HANOI).reason
