@@ -13,6 +13,12 @@ def ratio(above: int | Fraction, below: int | Fraction) -> Fraction | None:
     return Fraction(above) / below if below else None
 
 
+def share(part: int | Fraction, whole: int | Fraction) -> Fraction | None:
+    """Of parts; more than all of them and less than none are refused."""
+    found = ratio(part, whole)
+    return found if found is not None and 0 <= found <= 1 else None
+
+
 def times(row: Sums) -> dict[str, int]:
     """The time elements of ISO 22400-2 with the default map, in µs."""
     t = {name.removeprefix("time_"): value for name, value in row.items() if name.startswith("time_")}
@@ -33,11 +39,9 @@ def times(row: Sums) -> dict[str, int]:
 
 def quality(row: Sums) -> Fraction | None:
     """Good over all parts, weighted by ideal time where parts have one; more good parts than parts are refused."""
-    weighted = ratio(row["ideal_good"], row["ideal_total"])
-    if weighted is not None:
-        return weighted if weighted <= 1 else None
-    plain = ratio(row["good"], row["total"])
-    return plain if plain is None or plain <= 1 else None
+    if row["ideal_total"]:
+        return share(row["ideal_good"], row["ideal_total"])
+    return share(row["good"], row["total"])
 
 
 def nee(row: Sums) -> Fraction | None:
@@ -76,9 +80,9 @@ FORMULAS: Mapping[str, Callable[[Sums], Fraction | None]] = {
     "equipment_load": lambda s: ratio(s["rated_total"], s["planned"]),
     "takt_attainment": lambda s: ratio(s["takt_total"], times(s)["APT"]),
     "quality_rate": quality,
-    "scrap_ratio": lambda s: ratio(s["scrap"], s["total"]),
-    "rework_ratio": lambda s: ratio(s["rework"], s["total"]),
-    "first_pass_yield": lambda s: ratio(s["passed"], s["inspected"]),
+    "scrap_ratio": lambda s: share(s["scrap"], s["total"]),
+    "rework_ratio": lambda s: share(s["rework"], s["total"]),
+    "first_pass_yield": lambda s: share(s["passed"], s["inspected"]),
     "mtbf": lambda s: ratio(Fraction(times(s)["AUPT"], HOUR_US), s["faults"]),
     "mttf": lambda s: ratio(Fraction(times(s)["APT"], HOUR_US), s["faults"]),
     "mttr": lambda s: ratio(Fraction(s["time_fault"], HOUR_US), s["faults"]),
