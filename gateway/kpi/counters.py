@@ -95,7 +95,9 @@ def count_increments(series: Series, binding: Binding, ideal_cycle_us: int | Non
     pace_us = _SPEED_LIMIT * binding.min_cycle_us or ideal_cycle_us
 
     def most(gap_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        return _SPEED_LIMIT * (gap_ms + _BURST_MS) * 1000 // pace_us if pace_us else np.full(len(gap_ms), _MOST_PARTS)
+        if not pace_us:
+            return np.full(len(gap_ms), _MOST_PARTS)
+        return np.maximum(1, _SPEED_LIMIT * (gap_ms + _BURST_MS) * 1000 // pace_us)  # a part takes longer than a poll
 
     if binding.kind == "increment":
         limit = most(np.diff(time_ms, prepend=time_ms[:1]))

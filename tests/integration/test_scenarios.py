@@ -16,8 +16,8 @@ A_FIFTIETH = {"400": "8", "200": "4", "201": "5"}
 STAGES = {
     "stamping": Stage(shipped("stamping"), 60, 8, "2026-03-02T09:56"),  # a break begins at 10:00
     "injection": Stage(shipped("injection"), 60, 8, "2026-03-02T06:05"),
-    "packaging": Stage(shipped("packaging"), 20, 5, "2026-03-02T09:27"),  # a break begins at 09:30
-    "steel-mill-energy": Stage(shipped("steel-mill-energy"), 240, 30),
+    "packaging": Stage(shipped("packaging"), 20, 4, "2026-03-02T09:27"),  # a break begins at 09:30
+    "steel-mill-energy": Stage(shipped("steel-mill-energy"), 240, 70),  # a heat takes fifty minutes
     "thousand-machines": Stage(
         re.sub(r"\b(400|200|201)\b", lambda number: A_FIFTIETH[number[0]], shipped("thousand-machines")), 20, 4
     ),

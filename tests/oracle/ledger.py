@@ -326,12 +326,12 @@ class Oracle:
         return 0 if bad else int(step), bad
 
     def plausible(self, gap_ms: int) -> Fraction | None:
-        """The most parts of a time and one minute more: twice the ideal speed of the fastest product, or the rated."""
+        """The most parts of a time and one minute more: twice the fastest ideal speed, or the rated; at least 1."""
         fastest = min((us for us in self.machine.ideal_us.values() if us), default=0)
         if fastest:
-            return Fraction(2 * 1000 * (gap_ms + MINUTE_MS), fastest)
+            return max(Fraction(1), Fraction(2 * 1000 * (gap_ms + MINUTE_MS), fastest))
         if self.machine.rated_per_h:
-            return Fraction(2 * self.machine.rated_per_h * (gap_ms + MINUTE_MS), 3_600_000)
+            return max(Fraction(1), Fraction(2 * self.machine.rated_per_h * (gap_ms + MINUTE_MS), 3_600_000))
         return None
 
     def _energy(self, found: Slices, pieces: list[Piece]) -> None:

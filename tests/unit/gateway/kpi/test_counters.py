@@ -93,6 +93,11 @@ def test_more_than_twice_the_ideal_speed_is_rejected() -> None:
     assert found.rejected.tolist() == [False, True, False]
 
 
+def test_a_part_that_takes_far_longer_than_a_poll_counts() -> None:
+    assert sum(counted(7, 7, 8, 8, 9, ideal_us=3_000_000_000)) == 2  # an arc furnace, fifty minutes a heat
+    assert sum(counted(7, 9, ideal_us=3_000_000_000)) == 0
+
+
 def test_readings_that_bunch_up_are_not_rejected() -> None:
     assert counted(10, 40, seconds=0.005, ideal_us=2_000_000) == [0, 30]
 
