@@ -1,9 +1,12 @@
 """A simulated plant whose time a test moves, with faces on free ports."""
 
+import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
+
+from pymodbus.client import AsyncModbusTcpClient
 
 from simulators.device import Device
 from simulators.endpoints import Tcp
@@ -63,3 +66,20 @@ async def modbus_plant(live: Live, units: Mapping[int, tuple[str, str]], scan_ms
     """A Modbus TCP server with these units; yields its port."""
     async with tcp_face(units_of(live, units, scan_ms), Tcp(HOST, 0)) as port:
         yield port
+
+
+@asynccontextmanager
+async def modbus_client(address: str) -> AsyncIterator[AsyncModbusTcpClient]:
+    """pymodbus's client, connected to `tcp://HOST:PORT`."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    client = AsyncModbusTcpClient(host, port=int(port), reconnect_delay=0, timeout=2)
+    assert await client.connect()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def packed(words: list[int]) -> bytes:
+    """Registers as the bytes that they came in."""
+    return struct.pack(f">{len(words)}H", *words)

@@ -4,9 +4,8 @@ import asyncio
 import json
 import signal
 import stat
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from gateway.config import load
 from gateway.control import Caller, NobodyThere, Refused
 from gateway.model import BatchBuilder
 from gateway.ports import Delivery
+from tests.process import lineside
 from tests.servers import eventually, free_port
 
 SITE = """\
@@ -41,19 +41,6 @@ assets:
     ideal_cycle_time: 1s
 board: {{ enabled: false }}
 """
-
-
-@asynccontextmanager
-async def lineside(*arguments: str) -> AsyncIterator[Process]:
-    """A `lineside` process that does not outlive the test."""
-    command = [sys.executable, "-m", "gateway", *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 async def said(*arguments: str) -> tuple[int, str]:

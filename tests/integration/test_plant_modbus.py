@@ -4,8 +4,6 @@ import asyncio
 import re
 import shutil
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from simulators.endpoints import Pty, Tcp, pty_line
 from simulators.live import Live
 from simulators.modbus_face import serial_face, tcp_face
 from simulators.states import State
-from tests.plant import HOST, Hand, demo_live, modbus_plant, units_of
+from tests.plant import HOST, Hand, demo_live, modbus_client, modbus_plant, packed, units_of
 
 # written from the vendors' documents, not from the simulator's own maps
 PRESS_01 = {1: ("machine/press-01", "lineside/machine"), 2: ("meter/press-01", "eastron/sdm630")}
@@ -36,20 +34,6 @@ def live(hand: Hand) -> Live:
     return demo_live(hand)
 
 
-@asynccontextmanager
-async def modbus_client(port: int) -> AsyncIterator[AsyncModbusTcpClient]:
-    client = AsyncModbusTcpClient(HOST, port=port, reconnect_delay=0, timeout=2)
-    assert await client.connect()
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def packed(words: list[int]) -> bytes:
-    return struct.pack(f">{len(words)}H", *words)
-
-
 async def plc_words(client: AsyncModbusTcpClient, address: int, count: int) -> bytes:
     return packed((await client.read_holding_registers(address, count=count, device_id=1)).registers)
 
@@ -59,7 +43,7 @@ async def plc_words(client: AsyncModbusTcpClient, address: int, count: int) -> b
 
 async def test_the_controller_shows_the_machine_at_the_moment_of_the_read(live: Live, hand: Hand) -> None:
     live.start()
-    async with modbus_plant(live, PRESS_01) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_01) as port, modbus_client(f"{HOST}:{port}") as client:
         for _ in range(60):
             hand.now_ms += 733
             words = await plc_words(client, 0, 14)
@@ -73,7 +57,7 @@ async def test_the_controller_shows_the_machine_at_the_moment_of_the_read(live: 
 
 async def test_16_bit_counters_roll_over(live: Live, hand: Hand) -> None:
     live.start()
-    async with modbus_plant(live, PRESS_02) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_02) as port, modbus_client(f"{HOST}:{port}") as client:
         seen = []
         for _ in range(60):
             hand.now_ms += 1000
@@ -87,7 +71,7 @@ async def test_16_bit_counters_roll_over(live: Live, hand: Hand) -> None:
 async def test_values_change_only_when_the_controller_scans(live: Live, hand: Hand) -> None:
     live.start()
     hand.now_ms += 20_000 - hand.now_ms % 500
-    async with modbus_plant(live, PRESS_01, scan_ms=500) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_01, scan_ms=500) as port, modbus_client(f"{HOST}:{port}") as client:
         changes = []
         before = await plc_words(client, 0, 14)
         for _ in range(2000):
@@ -103,7 +87,7 @@ async def test_values_change_only_when_the_controller_scans(live: Live, hand: Ha
 async def test_the_sdm630_has_every_register_of_its_document(live: Live, hand: Hand) -> None:
     live.start()
     hand.now_ms += 60_000
-    async with modbus_plant(live, PRESS_01) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_01) as port, modbus_client(f"{HOST}:{port}") as client:
         values = {}
         for address in SDM630_FLOATS:
             words = (await client.read_input_registers(address, count=2, device_id=2)).registers
@@ -124,7 +108,7 @@ async def test_the_sdm630_has_every_register_of_its_document(live: Live, hand: H
 async def test_the_iem3000_counts_whole_watt_hours_and_shows_kilowatts(live: Live, hand: Hand) -> None:
     live.start()
     hand.now_ms += 60_000
-    async with modbus_plant(live, PRESS_02) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_02) as port, modbus_client(f"{HOST}:{port}") as client:
         floats, counters = {}, {}
         for address in IEM3000_FLOATS:
             words = (await client.read_holding_registers(address, count=2, device_id=2)).registers
@@ -156,7 +140,7 @@ async def test_the_iem3000_counts_whole_watt_hours_and_shows_kilowatts(live: Liv
 async def test_what_does_not_exist_is_answered_with_an_exception(
     live: Live, unit: int, function: int, address: int, count: int, exception: int
 ) -> None:
-    async with modbus_plant(live, PRESS_01) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_01) as port, modbus_client(f"{HOST}:{port}") as client:
         read = client.read_holding_registers if function == 3 else client.read_input_registers
         reply = await read(address, count=count, device_id=unit)
     assert reply.isError()
@@ -164,7 +148,7 @@ async def test_what_does_not_exist_is_answered_with_an_exception(
 
 
 async def test_a_write_changes_nothing_and_is_refused(live: Live) -> None:
-    async with modbus_plant(live, PRESS_01) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_01) as port, modbus_client(f"{HOST}:{port}") as client:
         reply = await client.write_register(3, 5, device_id=1)
         assert reply.exception_code == 1
         assert await plc_words(client, 2, 2) == struct.pack(">I", 65500)
@@ -180,7 +164,7 @@ async def test_a_port_in_use_is_named(live: Live) -> None:
 async def test_after_the_freeze_the_next_scan_shows_the_last_values(live: Live, hand: Hand) -> None:
     live.start()
     hand.now_ms += 20_000 - hand.now_ms % 500
-    async with modbus_plant(live, PRESS_01, scan_ms=500) as port, modbus_client(port) as client:
+    async with modbus_plant(live, PRESS_01, scan_ms=500) as port, modbus_client(f"{HOST}:{port}") as client:
         made, meter = live.panels["press-01"].total, await client.read_input_registers(52, count=2, device_id=2)
         await plc_words(client, 0, 14)
         while live.panels["press-01"].total == made:
@@ -205,7 +189,7 @@ async def test_meters_of_other_makers_show_the_same_power(live: Live, hand: Hand
     table, address, layout, step = places[profile]
     live.start()
     hand.now_ms += 30_000
-    async with modbus_plant(live, {7: ("meter/press-01", profile)}) as port, modbus_client(port) as client:
+    async with modbus_plant(live, {7: ("meter/press-01", profile)}) as port, modbus_client(f"{HOST}:{port}") as client:
         read = client.read_holding_registers if table == "holding" else client.read_input_registers
         words = (await read(address, count=2, device_id=7)).registers
     (raw,) = struct.unpack(f">{layout[1]}", packed(words if layout[0] == ">" else words[::-1]))

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from pymodbus.client import AsyncModbusTcpClient
 
 from simulators.broker import free_port, mqtt_broker
 from simulators.ledger import Ledger
 from simulators.states import State
 from simulators.truth import truth
-from tests.plant import HOST, demo_scenario
+from tests.plant import HOST, demo_scenario, modbus_client, packed
 
 
 class Process:
@@ -58,21 +57,6 @@ async def simulators(*arguments: str) -> AsyncIterator[Process]:
         with suppress(ProcessLookupError):
             child.kill()
         await child.communicate()
-
-
-@asynccontextmanager
-async def modbus_client(address: str) -> AsyncIterator[AsyncModbusTcpClient]:
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    client = AsyncModbusTcpClient(host, port=int(port), reconnect_delay=0, timeout=2)
-    assert await client.connect()
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def packed(words: list[int]) -> bytes:
-    return struct.pack(f">{len(words)}H", *words)
 
 
 def driven(scenario: Path, *more: str) -> list[str]:

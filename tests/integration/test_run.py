@@ -7,8 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import aiomqtt
@@ -16,6 +15,7 @@ import pytest
 
 from gateway.journal import NoJournal, open_readonly, read_ledger
 from tests.plant import Hand, demo_live, modbus_plant
+from tests.process import lineside
 from tests.servers import Server, eventually, free_port
 
 SITE = """\
@@ -37,19 +37,6 @@ CELL = """\
       cell/count: {{ topic: {client}/counts, path: $.n, type: uint32, counter: true }}
       cell/state: {{ topic: {client}/counts, path: $.state, type: string }}
 """
-
-
-@asynccontextmanager
-async def lineside(*arguments: str) -> AsyncIterator[Process]:
-    """A `lineside` process that does not outlive the test."""
-    command = [sys.executable, "-m", "gateway", *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 async def ended(process: Process, within_s: float = 10) -> tuple[int, str]:

@@ -12,28 +12,13 @@ from hypothesis import strategies as st
 from simulators.events import OrderChange, Part, ProductChange
 from simulators.ledger import Ledger, MachineLedger, State
 from simulators.plant import Plant
-from simulators.scenario import Scenario, load_scenario
+from simulators.scenario import load_scenario
 from simulators.truth import truth
-
-START_MS = 1_772_406_000_000  # Monday 2026-03-02 06:00 in Saigon
-HOUR_MS = 3_600_000
+from tests.unit.simulators.plants import HOUR_MS, START_MS, lived, plant
 
 
 def machine(**said: object) -> dict[str, object]:
     return {"kind": "plain", "power": {"IDLE": "1kW"}, "ideal_cycle": "1s", "cycle": "1s", "cycle_spread": 0} | said
-
-
-def plant(machines: dict[str, Any], **said: object) -> Plant:
-    made = Plant(Scenario.model_validate({"scenario": "t", "machines": machines} | said), START_MS)
-    made.start(START_MS + 1)
-    return made
-
-
-def lived(name: str, hours: float) -> Plant:
-    made = Plant(load_scenario(name), START_MS)
-    made.start(START_MS + 1)
-    made.run_to(START_MS + round(hours * HOUR_MS))
-    return made
 
 
 @pytest.fixture(scope="module")

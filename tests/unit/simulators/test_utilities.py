@@ -1,33 +1,15 @@
 """Power, compressed air, water and meters make physical sense."""
 
-from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from simulators.ledger import WATT_MS_PER_WH, Ledger, MachineLedger, State
 from simulators.plant import Plant
-from simulators.scenario import Scenario, load_scenario
+from simulators.scenario import load_scenario
 from simulators.steps import Steps
 from simulators.truth import ML_MS_PER_M3, meter_between, truth
-
-START_MS = 1_772_406_000_000
-HOUR_MS = 3_600_000
-
-
-def plant(machines: dict[str, Any], **said: object) -> Plant:
-    made = Plant(Scenario.model_validate({"scenario": "t", "machines": machines} | said), START_MS)
-    made.start(START_MS + 1)
-    return made
-
-
-@cache
-def lived(name: str, hours: float) -> Plant:
-    made = Plant(load_scenario(name), START_MS)
-    made.start(START_MS + 1)
-    made.run_to(START_MS + round(hours * HOUR_MS))
-    return made
+from tests.unit.simulators.plants import HOUR_MS, START_MS, lived, plant
 
 
 @pytest.fixture(scope="module")
