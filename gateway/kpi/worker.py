@@ -76,6 +76,7 @@ class Worker:
         self._publisher = publisher
         self._sources: dict[str, Column] = {}
         self._texts: dict[float, str] = {}
+        self._booked_by: dict[str, set[str]] = {}
         self._taken = self.position
         self._limit_ms = max(_LEAST_MS, min(_PIECE_MS, _MINUTES * 60_000 // max(1, len(plant.models))))
         later = self.store.later()
@@ -116,6 +117,8 @@ class Worker:
         self._texts |= taken.texts
         self.store.learn(taken.texts)
         self.entries.absorb(taken.entries)
+        for asset, entry in taken.entries:
+            self._booked_by.setdefault(asset, set()).add(entry.by)
         self.presence_ms, self._taken = taken.presence_ms, taken.position
 
     @property
@@ -143,8 +146,11 @@ class Worker:
                 self.store.add_texts(self._texts)
                 self.entries.write()
                 self._put_facts(part)
-                causes = {name: f"recompute by {book.asked_by}" for name, book in self.books.items() if book.asked_by}
-                changed = {name: self._close(book, closed, progress) for name, book in self.books.items()}
+                causes = {name: why for name, book in self.books.items() if (why := self._cause(book))}
+                changed = {
+                    name: self._close(book, closed, progress, causes.get(name, LATE))
+                    for name, book in self.books.items()
+                }
                 for group in self.groups:
                     found = regroup(self.store, group, progress, changed)
                     if found:
@@ -177,7 +183,15 @@ class Worker:
     def _put_later(self, closed: Mapping[str, Closed]) -> None:
         self.store.put_later({name: (one.later, self.books[name].asked_by) for name, one in closed.items()})
 
-    def _close(self, book: AssetBook, closed: dict[str, Closed], progress: dict[str, Progress]) -> Sequence[int]:
+    def _cause(self, book: AssetBook) -> str:
+        """Why stored minutes of an asset may change, "" where late facts may only."""
+        if book.asked_by:
+            return f"recompute by {book.asked_by}"
+        return f"booked by {', '.join(sorted(names))}" if (names := self._booked_by.get(book.model.name)) else ""
+
+    def _close(
+        self, book: AssetBook, closed: dict[str, Closed], progress: dict[str, Progress], cause: str
+    ) -> Sequence[int]:
         found = book.close(self.store, self.presence_ms, self.plant.limits, self._limit_ms)
         if found is None:
             return ()
@@ -186,8 +200,8 @@ class Worker:
         if model.name not in self.progress or len(book.history.models) > len(self.store.models(model.name)):
             self.store.add_model(model.name, book.history.starts[-1], model.hash, dump(model, self.plant.tags))
         final_ms = self.progress[model.name].final_ms if model.name in self.progress else 0
-        new = Post(model.name, model.calendar, found.rows, found.progress, final_ms, found.splits)
-        return self._post(replace(new, cause=f"recompute by {book.asked_by}") if book.asked_by else new, progress)
+        new = Post(model.name, model.calendar, found.rows, found.progress, final_ms, found.splits, cause)
+        return self._post(new, progress)
 
     def _post(self, new: Post, progress: dict[str, Progress]) -> list[int]:
         before = progress.get(new.owner)
@@ -221,6 +235,7 @@ class Worker:
     def _settle(self, closed: Mapping[str, Closed], progress: dict[str, Progress]) -> None:
         self.progress, self.position = progress, self._taken
         self._texts = {}
+        self._booked_by = {name: by for name, by in self._booked_by.items() if name in closed and closed[name].later}
         self.entries.settle()
         for name, one in closed.items():
             self.books[name].settle(one)

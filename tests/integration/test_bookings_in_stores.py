@@ -90,11 +90,11 @@ async def test_scrap_booked_hours_later_corrected_and_withdrawn_ends_in_the_righ
     good = total * 9 // 10
     async with running(config.file):
         await sums(good, total - good)
-        await done("fact", "add", file, "cell-1", "scrap", "5", "--at", after(330), "--id", "box")
+        await done("fact", "add", file, "cell-1", "scrap", "5", "--at", after(330), "--id", "box", "--by", "Lan")
         await sums(good - 5, total - good + 5)
-        await done("fact", "correct", file, "box", "--value", "3")
+        await done("fact", "correct", file, "box", "--value", "3", "--by", "An")
         await sums(good - 3, total - good + 3)
-        await done("fact", "withdraw", file, "box")
+        await done("fact", "withdraw", file, "box", "--by", "Lan")
         await sums(good, total - good)
     with reading(kpi_db) as db:
         records = audit_records(db, ["cell-1"], 100)
@@ -102,6 +102,7 @@ async def test_scrap_booked_hours_later_corrected_and_withdrawn_ends_in_the_righ
         (revision,) = db.execute("SELECT max(revision) FROM minute WHERE asset = 'cell-1'").fetchone() or (0,)
     assert revision == 3
     assert [record.detail["revision"] for record in reopened] == [3, 2, 1]
+    assert [one.by for one in reopened] == ["booked by Lan", "booked by An", "booked by Lan"]
     assert {(one.detail["from_ms"], one.detail["to_ms"]) for one in reopened} == {(START_MS, START_MS + 600_000)}
     code, out = await said("kpi", "audit", file, "--json")
     assert code == 0

@@ -8,6 +8,7 @@ from gateway.kpi.answer import Rules
 from gateway.kpi.asset import Binding, fingerprint
 from gateway.kpi.book import derive
 from gateway.kpi.closing import Limits
+from gateway.kpi.entries import Entry
 from gateway.kpi.factors import Factors
 from gateway.kpi.facts import FOREVER_MS, Series, merge
 from gateway.kpi.intake import Intake
@@ -45,7 +46,13 @@ class Floor:
         plant = Plant(self.kit.models, self.kit.site, self.kit.inbox.tags, self.constraints, self.limits)
         self.worker = Worker(self.path, plant, Publisher(Rules(Factors(), {})))
 
-    def take(self, readings: Readings, booked: Booked | None = None, said: Said | None = None) -> None:
+    def take(
+        self,
+        readings: Readings,
+        booked: Booked | None = None,
+        said: Said | None = None,
+        entries: tuple[tuple[str, Entry], ...] = (),
+    ) -> None:
         """Hands over what came in, and commits until nothing is due."""
         booked, said = booked or {}, said or {}
         self.position += 1
@@ -56,7 +63,8 @@ class Floor:
         intake.take(self.position, self.kit.batch(readings))
         found = intake.drain()
         facts = {**found.facts, **booked}
-        self.worker.absorb(replace(found, facts=facts, intervals={name: tuple(some) for name, some in said.items()}))
+        intervals = {name: tuple(some) for name, some in said.items()}
+        self.worker.absorb(replace(found, facts=facts, intervals=intervals, entries=entries))
         self.commit()
 
     def commit(self) -> None:

@@ -12,6 +12,8 @@ from gateway.kpi.buckets import quantities
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.calendar_config import CalendarConfig
 from gateway.kpi.closing import Limits
+from gateway.kpi.entries import COUNT, Entry
+from gateway.kpi.facts import Series
 from gateway.kpi.model import ModelHistory
 from gateway.kpi.store import Row
 from tests.unit.gateway.kpi.floor import Floor
@@ -117,6 +119,22 @@ def test_a_final_shift_that_changes_because_somebody_asked_says_who(tmp_path: Pa
     floor.take([late])
     found = floor.worker.store.rows("SELECT by FROM audit WHERE kind = 'reopened' ORDER BY id")
     assert [by for (by,) in found[3:]] == ["late facts"] * 3
+    floor.close()
+
+
+def test_a_final_shift_that_changes_because_people_booked_something_names_them(tmp_path: Path) -> None:
+    config = {"shifts": {"first": "20:27-20:33", "second": "20:33-22:00"}}
+    kit = Kit(calendar=Calendar.from_config(CalendarConfig.model_validate(config), "UTC"))
+    floor = Floor(kit, tmp_path / "kpi.db", Limits(lateness_ms=60_000))
+    floor.take(kit.run(900))
+    at = START + 20_600
+    said = [Entry(name, COUNT, at, at, 1.0, role="scrap", by=name) for name in ("Lan", "An", "Lan")]
+    scrap = {("press", "scrap_booked"): Series.of([at, at, at], [1.0, 1.0, 1.0], seq=[1, 2, 3])}
+    floor.take([], scrap, entries=tuple(("press", entry) for entry in said))
+    floor.take([kit.reading("press/good", at, 1.0)])
+    found = floor.worker.store.rows("SELECT owner, by FROM audit WHERE kind = 'reopened' ORDER BY id")
+    owners = ("press", "line/hall", "site/plant")
+    assert found == [(owner, by) for by in ("booked by An, Lan", "late facts") for owner in owners]
     floor.close()
 
 
