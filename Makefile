@@ -11,7 +11,7 @@ help:
 	@echo "make check        ruff, mypy --strict, import contracts"
 	@echo "make bench        benchmarks, one JSON line each"
 	@echo "make soak         proofs of the KPIs with ever new seeds (ARGS=\"--minutes 60\")"
-	@echo "make screenshots  pictures for the docs, from the running program"
+	@echo "make screenshots  pictures for the docs, from the running program (ARGS=\"--shifts docs/scenarios\": of whole shifts too)"
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,7 +47,7 @@ soak: $(READY)
 
 screenshots: $(READY)
 	@scripts/install-debian
-	$(BIN)/python -m tests.browser.screenshots docs/pictures
+	$(BIN)/python -m tests.browser.screenshots docs/pictures $(ARGS)
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
