@@ -16,13 +16,15 @@ def metered_ms(meter: Increments, binding: Binding, edge_ms: NDArray[np.int64]) 
     """int64[n]: the measured time between n+1 moments, ms.
 
     Measured is the time between two good readings that are no further apart than two minutes or three polls, where
-    the later one tells what was used in between: not after another meter took the place of the old one.
+    the later one tells what was used in between: not after another meter took the place of the old one, nor around a
+    spike.
     """
     if not len(meter.time_ms):
         return np.zeros(len(edge_ms) - 1, np.int64)
     near_ms = max(_NEAR_MS, POLLS_HELD * binding.hold.period_ms)
     gap = np.diff(meter.time_ms)
-    told = ~np.isin(meter.anomaly[1:], (Anomaly.REPLACED, Anomaly.IMPLAUSIBLE))
+    spike = meter.anomaly == Anomaly.SPIKE
+    told = ~np.isin(meter.anomaly[1:], (Anomaly.REPLACED, Anomaly.IMPLAUSIBLE)) & ~spike[1:] & ~spike[:-1]
     length = np.append(np.where((gap <= near_ms) & told, gap, 0), 0)
     row = np.searchsorted(meter.time_ms, edge_ms, "right") - 1
     since = np.minimum(edge_ms - meter.time_ms[row], length[row])

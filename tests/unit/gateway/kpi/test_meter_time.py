@@ -48,6 +48,12 @@ def test_when_another_meter_took_its_place_nobody_knows_what_was_used() -> None:
     assert measured([(0, 100), (60, 101), (120, 90), (180, 91)], [0, 60, 120, 180]) == [60, 0, 60]
 
 
+def test_around_a_spike_nobody_knows_when_the_energy_was_used() -> None:
+    limited = Binding("energy", 1, "counter", 0, 1e6, most_w=1_000_000)
+    readings = [(0, 10), (60, 11), (120, 12), (180, 5_000_000), (240, 14), (300, 15), (360, 16)]
+    assert measured(readings, [0, 120, 180, 240, 360], limited) == [120, 0, 0, 120]
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 2000), st.one_of(st.none(), st.integers(0, 5))), max_size=12),
     st.lists(st.integers(0, 2000), min_size=2, max_size=8),
