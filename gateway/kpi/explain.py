@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from gateway.kpi.asset import COUNTS
+from gateway.kpi.asset import COUNTS, MORE_COUNTS
 from gateway.kpi.catalogue import Formula, Result, Row, inputs_of, spell
 from gateway.kpi.facts import FOREVER_MS, Series
 from gateway.kpi.parts import BOOKED
 from gateway.kpi.query import KpiReader, MinuteRow, ModelRecord
 from gateway.kpi.runs import RUNS
+from gateway.kpi.straddling import ACROSS_CHANGE, straddles
 from gateway.kpi.windows import CALENDAR, Context, Sums
 
 _MINUTE_MS: Final = 60_000
@@ -161,7 +162,7 @@ def explain(reader: KpiReader, asked: Question) -> Explanation:
         end_ms=window.end_ms,
         final=window.end_ms <= context.final_ms,
         revision=window.revision,
-        result=_result(reader, context, asked, window),
+        result=_flagged(reader, _result(reader, context, asked, window), asked, window, names),
         resolved=_resolved(row),
         numerator=above,
         denominator=below,
@@ -211,6 +212,25 @@ def _result(reader: KpiReader, context: Context, asked: Question, window: Sums) 
         steps = [found[0].sums for found in rows if found]
     day = context.day_of(window.start_ms)
     return context.rules.results(asked.owner, window.sums, day, steps=steps)[asked.kpi]
+
+
+def _flagged(reader: KpiReader, result: Result, asked: Question, window: Sums, names: Sequence[str]) -> Result:
+    """With the flag of parts across a change, where it matters whose they are."""
+    if asked.window not in RUNS and not any(name.startswith("ideal_") for name in names):
+        return result
+    for asset in _assets(reader.context(asked.owner), asked.owner):
+        bound = _bound(reader, asset)
+        counts = {role: bound[role] for role in _roles(names, bound) if role in (*COUNTS, *MORE_COUNTS)}
+        if counts and straddles(reader, asset, counts, window.start_ms, window.end_ms):
+            return result._replace(flags=(*result.flags, ACROSS_CHANGE))
+    return result
+
+
+def _bound(reader: KpiReader, asset: str) -> dict[str, Any]:
+    """The roles of an asset by its newest record."""
+    records = reader.models(asset)
+    found: dict[str, Any] = json.loads(records[-1].json)["roles"] if records else {}
+    return found
 
 
 def _factor(context: Context, row: Row, window: Sums) -> float:
@@ -268,8 +288,7 @@ def _buckets(minutes: Sequence[MinuteRow], window: Sums, names: Sequence[str], *
 
 
 def _evidence(reader: KpiReader, asset: str, names: Sequence[str], window: Sums) -> Iterator[Evidence]:
-    records = reader.models(asset)
-    bound: dict[str, Any] = json.loads(records[-1].json)["roles"] if records else {}
+    bound = _bound(reader, asset)
     wanted = _roles(names, bound)
     for role in (*wanted, *(f"{role}{BOOKED}" for role in wanted)):
         series = reader.facts(asset, role, window.start_ms, window.end_ms)

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
+import numpy as np
 import pytest
 
 from gateway.kpi.explain import Explanation, NotExplained, Question, explain
+from gateway.kpi.facts import Series
 from gateway.kpi.query import KpiReader
-from tests.unit.gateway.kpi.kit import START, Kit, fed
+from gateway.kpi.straddling import changed_ms, grew_across
+from tests.unit.gateway.kpi.kit import START, Kit, Readings, fed
 
 HOUR = 3_600_000
 MINUTE = 60_000
@@ -106,3 +110,32 @@ def test_what_cannot_be_explained_is_said(reader: KpiReader, question: Question,
     with pytest.raises(NotExplained) as caught:
         explain(reader, question)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("change_s", "flagged"), [(55, False), (61, True), (90, True), (95, False)])
+def test_parts_counted_over_a_change_of_order_make_a_number_suspect(
+    tmp_path: Path, change_s: int, flagged: bool
+) -> None:
+    kit, path = Kit(), tmp_path / "kpi.db"
+    told: Readings = [(kit.alive, START + at * 1000, 1.0) for at in range(0, 300, 10)]
+    told += [kit.reading("press/state", START + at * 1000, "EXECUTE") for at in range(300)]
+    told += [kit.reading("press/total", START + at * 1000, n) for at, n in ((0, 5.0), (30, 9.0), (60, 9.0), (90, 12.0))]
+    asyncio.run(fed(kit, path, kit.records(sorted(told, key=lambda one: one[1]))))
+    db = apsw.Connection(str(path))
+    order = ("press", "one", "order", START - HOUR, START + change_s * 1000, "O-1", 0, 1)
+    db.execute("INSERT INTO interval VALUES (?, ?, ?, ?, ?, ?, ?, ?)", order)
+    db.close()
+    reader = KpiReader(path)
+    for kpi, found in (("oee", flagged), ("throughput", False)):
+        flags = explain(reader, Question("press", kpi, "range", START + MINUTE, START + 3 * MINUTE)).result.flags
+        assert ("parts_across_change" in flags) is found, kpi
+    reader.close()
+
+
+def test_a_change_of_product_is_where_its_readings_differ() -> None:
+    said = Series.of([0, 10, 20, 30, 40], [7, 7, np.nan, 8, 8])
+    assert changed_ms([said, Series.empty()], []).tolist() == [30]
+    counter = Series.of([5, 15, 29, 31], [1, 2, 3, 3])
+    assert not grew_across(counter, np.array([30]), 0, 99)
+    assert grew_across(counter, np.array([29]), 0, 99)
+    assert not grew_across(counter, np.array([29]), 0, 29)
