@@ -88,9 +88,7 @@ def truth(
     """
     book = _book(ledger, machine, from_ms, to_ms)
     counts, by_product = _counts(book, from_ms, to_ms), _by(book, book.product_ms, book.products, from_ms, to_ms)
-    ideal = {name: book.ideal_s.get(name, 0.0) if ideal_cycle_s is None else ideal_cycle_s for name in by_product}
-    ideal_s = sum(ideal[product] * made.total for product, made in by_product.items())
-    ideal_good_s = sum(ideal[product] * made.good for product, made in by_product.items())
+    ideal_s, ideal_good_s = _ideal_s(book, by_product, ideal_cycle_s)
     times = _times(book, from_ms, to_ms)
     return {
         **times,
@@ -103,6 +101,15 @@ def truth(
         "oee": ratio(ideal_good_s, times["planned_s"]),
         **_uses(book, from_ms, to_ms, counts.good, grid_factor_kg_per_kwh),
     }
+
+
+def _ideal_s(book: MachineLedger, made: dict[str, Counts], cycle_s: float | None) -> tuple[float, float]:
+    """The ideal time of all parts and of the good ones."""
+    each_s = {name: book.ideal_s.get(name, 0.0) if cycle_s is None else cycle_s for name in made}
+    return (
+        sum(each_s[name] * counts.total for name, counts in made.items()),
+        sum(each_s[name] * counts.good for name, counts in made.items()),
+    )
 
 
 def _times(book: MachineLedger, from_ms: int, to_ms: int) -> Times:

@@ -67,16 +67,13 @@ def record(
     from gateway.recorder import record as write_recording
 
     checked = load(config)
-    zone = zone_of(checked)
     if file.exists() and not force:
         raise Unusable(f"{file} exists: take another name, or --force")
     if duration and (begin or end):
         raise typer.BadParameter("records from now on: leave --from and --to away", param_hint="--for")
     length_s = seconds(duration, "--for") if duration else None
-    span = Span(
-        None if begin is None else moment(begin, checked, "--from"),
-        None if end is None else moment(end, checked, "--to"),
-    )
+    edges = ((begin, "--from"), (end, "--to"))
+    span = Span(*(None if text is None else moment(text, checked, option) for text, option in edges))
     with Progress(*_COLUMNS, console=Console(highlight=False, stderr=True), transient=True) as progress:
         task = progress.add_task("waiting" if duration else "writing", total=1.0)
 
@@ -87,8 +84,8 @@ def record(
             span = with_signals(lambda stop: wait_for(length_s, stop, show))
             progress.update(task, description="writing")
         found = write_recording(checked, file, span, anonymise, show)
-    text = f"{file}: {found.readings:,} readings of {found.tags} tags, {_span(found.from_ms, found.to_ms, zone)}"
-    PLAIN.print(text)
+    span_text = _span(found.from_ms, found.to_ms, zone_of(checked))
+    PLAIN.print(f"{file}: {found.readings:,} readings of {found.tags} tags, {span_text}")
 
 
 def register(app: typer.Typer) -> None:
