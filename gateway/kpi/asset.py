@@ -236,6 +236,7 @@ def _binding(binding: Binding) -> dict[str, object]:
         "moves_ms": binding.moves_ms,
         "most_w": binding.most_w,
         "checks": checks_of(binding),
+        **({} if binding.hold.polled or binding.hold.session >= 0 else {"unwatched": True}),
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.kpi import worker as worker_module
-from gateway.kpi.asset import fingerprint
+from gateway.kpi.asset import Hold, fingerprint
 from gateway.kpi.buckets import quantities
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.calendar_config import CalendarConfig
@@ -135,6 +135,28 @@ def test_a_final_shift_that_changes_because_people_booked_something_names_them(t
     found = floor.worker.store.rows("SELECT owner, by FROM audit WHERE kind = 'reopened' ORDER BY id")
     owners = ("press", "line/hall", "site/plant")
     assert found == [(owner, by) for by in ("booked by An, Lan", "late facts") for owner in owners]
+    floor.close()
+
+
+def test_history_that_nobody_watched_stays_as_it_was_when_a_gateway_that_watches_corrects_it(tmp_path: Path) -> None:
+    """A recording of another system has no sessions: its values hold until the next one, for ever."""
+    kit = Kit()
+    kit.models["weld"] = kit.model("weld", Hold(False, 0, -1))
+    floor = Floor(kit, tmp_path / "kpi.db")
+    rows = [kit.reading("weld/state", START + 1000 * at, state) for at, state in ((0, "EXECUTE"), (900, "IDLE"))]
+    floor.take([*rows, (kit.alive, START + 1_000_000, 1.0)])
+    before = floor.stored("weld")[0]
+    floor.close()
+    kit.models["weld"] = kit.model("weld", Hold(False, 0, kit.session["cell"]))
+    floor.open()
+    scrap = {("weld", "scrap_booked"): Series.of([START + 300_500], [2.0], seq=[1])}
+    floor.take([(kit.alive, START + 1_300_000, 1.0)], scrap)
+    after = floor.stored("weld")[0]
+    producing, unknown = quantities.index("time_producing"), quantities.index("time_unknown")
+    for minute in range(MINUTE, MINUTE + 15):
+        assert after[minute][producing] == before[minute][producing] == 60_000_000, minute - MINUTE
+        assert after[minute][unknown] == 0
+    assert after[MINUTE + 5][quantities.index("scrap")] == 2
     floor.close()
 
 
