@@ -136,7 +136,7 @@ def test_a_serial_line_has_the_time_of_its_constraint_the_output_of_its_last_ste
     for name in ("energy", "energy_producing", "facts"):
         assert line[name] == sums["press"][name] + sums["weld"][name]
     tree = json.loads(floor.worker.store.get("groups"))
-    assert tree["line/hall"] == {"members": ["press", "weld"], "constraint": "press", "last": "weld"}
+    assert tree["line/hall"] == {"members": ["press", "weld"], "constraint": "press", "last": "weld", "below": {}}
     floor.close()
 
 
