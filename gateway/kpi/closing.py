@@ -1,7 +1,7 @@
 """One asset in the worker: which minutes new facts change, and the numbers of those minutes."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -155,17 +155,8 @@ class AssetBook:
             closing.append((first_ms, before.first_ms))
         due = self._due(closing, before, max(first_ms, sealed_ms), target_ms)
         part = share(due, start_ms, target_ms, limit_ms)
-        rows: dict[int, tuple[Row, str]] = {}
-        splits: dict[int, Split] = {}
-        for start, end in part.now:
-            for span, until_ms in (
-                ((start, min(end, target_ms)), horizon_ms),
-                ((max(start, target_ms), end), target_ms),
-            ):
-                self._compute(store, span, until_ms, rows, splits)
-        near = {role: column.tail for role, column in self.columns.items()}
-        present = {tag: column.tail for tag, column in self.sessions.items()}
-        settled_ms = settled(self.model, near, self._laid_near(horizon_ms, horizon_ms), present, horizon_ms)
+        rows, splits = self._computed(store, part.now, target_ms, horizon_ms)
+        settled_ms = self._settled(horizon_ms)
         open_ms = min([part.closed_ms, *(start for start, _ in part.later)])
         final_ms = self._final(store, min(horizon_ms - limits.lateness_ms, open_ms))
         final_ms = min(before.final_ms, part.closed_ms) if back else max(before.final_ms, final_ms)
@@ -228,6 +219,25 @@ class AssetBook:
 
     def _laid_near(self, from_ms: int, to_ms: int) -> tuple[Interval, ...]:
         return self.laid.near(from_ms - self.around_ms, to_ms + self.around_ms)
+
+    def _settled(self, horizon_ms: int) -> int:
+        near = {role: column.tail for role, column in self.columns.items()}
+        present = {tag: column.tail for tag, column in self.sessions.items()}
+        return settled(self.model, near, self._laid_near(horizon_ms, horizon_ms), present, horizon_ms)
+
+    def _computed(
+        self, store: Store, due: Sequence[Span], target_ms: int, horizon_ms: int
+    ) -> tuple[dict[int, tuple[Row, str]], dict[int, Split]]:
+        """The minutes of some ranges and their slices; what lies behind the target is known up to there only."""
+        rows: dict[int, tuple[Row, str]] = {}
+        splits: dict[int, Split] = {}
+        for start, end in due:
+            for span, until_ms in (
+                ((start, min(end, target_ms)), horizon_ms),
+                ((max(start, target_ms), end), target_ms),
+            ):
+                self._compute(store, span, until_ms, rows, splits)
+        return rows, splits
 
     def _compute(
         self, store: Store, span: Span, horizon_ms: int, rows: dict[int, tuple[Row, str]], splits: dict[int, Split]
