@@ -1,6 +1,6 @@
 """`lineside check`: what a config that has no errors will do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -42,15 +42,19 @@ def print_check(config: Config, console: Console) -> bool:
         f"{config.file}: {verdict}: {len(config.sources)} sources, {len(config.tags)} tags, "
         f"{len(config.root.assets)} assets, {len(config.sinks)} sinks"
     )
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for owner, needs in kpi_needs(config).items():
         if owner in config.root.assets:
-            _print_needs(owner, needs, console)
+            alike.setdefault(tuple(needs.items()), []).append(owner)
+    for found, assets in alike.items():
+        _print_needs(assets, dict(found), console)
     return not wrong
 
 
-def _print_needs(asset: str, needs: Mapping[str, str], console: Console) -> None:
-    """The KPIs that will be computed, then what is missing, with the KPIs that wait for it."""
-    console.print(f"{asset}: {', '.join(kpi for kpi, need in needs.items() if not need) or 'no KPI'}")
+def _print_needs(assets: Sequence[str], needs: Mapping[str, str], console: Console) -> None:
+    """The KPIs that will be computed for assets that have the same, then what is missing and which KPIs wait for it."""
+    computed = ", ".join(kpi for kpi, need in needs.items() if not need)
+    console.print(f"{', '.join(assets)}: {computed or 'no KPI'}")
     waiting: dict[str, list[str]] = {}
     for kpi, need in needs.items():
         waiting.setdefault(need, []).append(kpi)

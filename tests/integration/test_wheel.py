@@ -36,7 +36,7 @@ def test_an_installed_wheel_checks_a_config_that_uses_shipped_profiles_and_packs
 
     checked = installed("lineside", "check", "mine.yaml")
     assert checked.returncode == 0, checked.stderr
-    assert "press-01: availability" in checked.stdout
+    assert "press-01, press-02, weld-03, pack-04: availability" in checked.stdout
     assert "co2e" in checked.stdout
     listed = installed("python", "-c", _FILES)
     assert listed.stdout.strip() == "[True, True, True, True, True]", listed.stderr

@@ -122,6 +122,8 @@ def _names(node: ast.expr, known: Mapping[str, Amount]) -> Iterator[str]:
             pass
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             yield from _names(operand, known)
+        case ast.BinOp(op=ast.Div(), right=ast.Constant(value=0)):
+            raise FormulaError(f"{ast.unparse(node)!r} divides by 0")
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div(), right=right):
             yield from _names(left, known)
             yield from _names(right, known)

@@ -58,6 +58,8 @@ def test_nothing_to_divide_by_is_a_reason(text: str) -> None:
     ("text", "problem"),
     [
         ("good / enrgy_kwh", "no quantity 'enrgy_kwh': did you mean 'energy_kwh'?"),
+        ("1 + good / 0", "'good / 0' divides by 0"),
+        ("good / 0.0", "'good / 0.0' divides by 0"),
         ("good / planned", "did you mean 'planned_h' or 'planned_min' or 'planned_s'?"),
         ("good / energy", "did you mean 'energy_kwh'?"),
         ("zzzzz", "see the list"),
