@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from simulators.endpoints import parse_broker, parse_listen
+from simulators.endpoints import Tcp, parse_broker, parse_listen
 from simulators.fields import Duration, Section
 
 
@@ -40,6 +40,12 @@ class ModbusFace(Section):
     def _can_listen(cls, listen: str) -> str:
         parse_listen(listen)
         return listen
+
+    @model_validator(mode="after")
+    def _nobody_is_everybody(self) -> "ModbusFace":
+        if 0 in self.units and not isinstance(parse_listen(self.listen), Tcp):
+            raise ValueError("unit 0 speaks to all devices of a serial line: number units from 1")
+        return self
 
 
 class MqttFace(Section):

@@ -37,6 +37,13 @@ class StopSpec(Section):
     lasts: dict[StateName, Span] = Field(min_length=1)
     operator: bool = False
 
+    @field_validator("lasts")
+    @classmethod
+    def _stands_still(cls, lasts: dict[State, Span]) -> dict[State, Span]:
+        if State.EXECUTE in lasts:
+            raise ValueError("a stop has other states than EXECUTE: in that one the machine produces")
+        return lasts
+
 
 class InrushSpec(Section):
     """The short peak when a machine begins to produce: `factor` times its producing power."""

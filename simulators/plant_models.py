@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from simulators.fields import Section
+from simulators.fields import Name, Section
 from simulators.quantities import Flow, Share, Watts
 
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
@@ -27,10 +27,17 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class CalendarSpec(Section):
     """When the plant works, in local time; a shift may end on the next day."""
 
-    days: str = Field("mon-sun", pattern=rf"^({'|'.join(DAYS)})-({'|'.join(DAYS)})$")
-    shifts: dict[str, Hours] = Field(min_length=1)
+    days: str = "mon-sun"
+    shifts: dict[Name, Hours] = Field(min_length=1)
     breaks: list[Hours] = []
     holidays: list[date] = []
+
+    @field_validator("days")
+    @classmethod
+    def _two_days(cls, days: str) -> str:
+        if len(ends := days.split("-")) != 2 or set(ends) - set(DAYS):
+            raise ValueError(f"{days!r} are no days of a week: write mon-fri, with {', '.join(DAYS)}")
+        return days
 
 
 class ProductSpec(Section):

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from simulators.face_models import FaceSpec
 from simulators.faults import FaultRule, Targets
-from simulators.fields import Section
+from simulators.fields import Name, Section
 from simulators.machine_models import MachineSpec
 from simulators.plant_models import AirSpec, CalendarSpec, GeneratedOrders, LineSpec, MeterSpec, OrderSpec, ProductSpec
 from simulators.scenario_file import ScenarioError, read_scenario
@@ -20,19 +20,19 @@ from simulators.scenario_file import ScenarioError, read_scenario
 class Scenario(Section):
     """A whole plant with its faces and faults."""
 
-    scenario: str
+    scenario: Name
     title: str = ""
     seed: int = 7
     timezone: str = "UTC"
     start: datetime | None = None
     calendar: CalendarSpec | None = None
-    products: dict[str, ProductSpec] = {}
+    products: dict[Name, ProductSpec] = {}
     orders: list[OrderSpec] | GeneratedOrders | None = None
     operators: int | None = Field(None, ge=1)
-    lines: dict[str, LineSpec] = {}
-    machines: dict[str, MachineSpec] = Field(min_length=1)
+    lines: dict[Name, LineSpec] = {}
+    machines: dict[Name, MachineSpec] = Field(min_length=1)
     air: AirSpec = AirSpec()
-    meters: dict[str, MeterSpec] = {}
+    meters: dict[Name, MeterSpec] = {}
     faces: list[FaceSpec] = []
     faults: tuple[FaultRule, ...] = ()
 
@@ -146,7 +146,11 @@ class Scenario(Section):
                 for name in lines
                 if self.machines[name].compressor
             ),
-            *(["orders need products: write `products: { some-part: {} }`"] if makes and not self.products else []),
+            *(
+                ["orders: they need products: write `products: { some-part: {} }`"]
+                if makes and not self.products
+                else []
+            ),
         ]
 
     def _misplaced_faults(self) -> list[str]:

@@ -54,9 +54,10 @@ def site_config(
         ValueError: no face speaks anything that Lineside reads.
     """
     site = _Site(scenario, profile_folders(folder), _poll(speed))
-    for face in (face for face in scenario.faces if isinstance(face, ModbusFace)):
-        for unit_id, unit in face.units.items():
-            site.read_unit(listens.get(face.name) or _endpoint(face), unit_id, unit)
+    for face in scenario.faces:
+        if isinstance(face, ModbusFace):
+            for unit_id, unit in face.units.items():
+                site.read_unit(listens.get(face.name) or _endpoint(face), unit_id, unit)
     for face in scenario.faces:  # what a device shows is taken from there, even where the plant also publishes it
         if isinstance(face, MqttFace) and face.style != "line":
             site.subscribe(face)

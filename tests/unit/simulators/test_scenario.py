@@ -54,10 +54,13 @@ def test_a_machine_is_its_kind_with_what_the_scenario_says_on_top(tmp_path: Path
         (MACHINE + "meters: { a: { of: [b] }, b: { of: [a] } }", "meters.a.of: the meter is below itself"),
         (MACHINE + "meters: { a: { of: 'x-*' } }", r"meters.a.of: no 'x-\*' in this scenario"),
         (MACHINE + "orders: [{ product: p, quantity: 5 }]", "orders: no 'p' in this scenario"),
-        (MACHINE + "orders: { quantity: [5, 9] }", "orders need products"),
+        (MACHINE + "orders: { quantity: [5, 9] }", "orders: they need products"),
         (MACHINE + "orders: { quantity: [9, 5] }\nproducts: { p: {} }", r"\[smallest, largest\]"),
         (MACHINE + "timezone: Mars", "no time zone 'Mars'"),
-        (MACHINE + "calendar: { days: mon-xxx, shifts: { a: '06:00-14:00' } }", "calendar.days: .*should match"),
+        (
+            MACHINE + "calendar: { days: mon-xxx, shifts: { a: '06:00-14:00' } }",
+            "calendar.days: 'mon-xxx' are no days of a week: write mon-fri",
+        ),
         (MACHINE + "calendar: { shifts: { a: '06:00-25:00' } }", "'25:00' is no time of a day"),
         (
             MACHINE + "faces: [{ kind: modbus, listen: 'tcp://h:1', units: { 1: { machine: n, profile: p } } }]",
@@ -65,7 +68,27 @@ def test_a_machine_is_its_kind_with_what_the_scenario_says_on_top(tmp_path: Path
         ),
         (MACHINE + "faults: [{ kind: silence, on: nobody, at: 5m }]", "faults: silence cannot happen on 'nobody'"),
         ("machines: { m: { kind: plain } }", "machines.m: write its `ideal_cycle`"),
-        ("machines: [", "while parsing"),
+        ("machines: [", r"s.yaml:\d+: while parsing"),
+        (MACHINE + "seed: 1\nseed: 2", "s.yaml:4: `seed` stands here twice"),
+        ("machines: { 'a/b': { kind: press } }", "machines.a/b: names have letters, digits"),
+        ("machines: { 'Presse 1': { kind: press } }", "machines.Presse 1: names have letters, digits"),
+        (
+            "machines: { 'm-{n}': { kind: press, count: 1000000000 } }",
+            "count: 1000000000 is not a number",
+        ),
+        ("machines: { 'm-{n}': { kind: press, count: 0 } }", "count: 0 is not a number from 1 to 10000"),
+        ("machines: { 'm-{n}': { kind: press, count: many } }", "count: 'many' is not a number"),
+        ("machines: { 'm-{n}': { kind: press, count: 2, first: x } }", "first: 'x' is not a number"),
+        ("machines: { m: { kind: press, count: 2 } }", r"machines.m.count: no such key here: copies need a \{n\}"),
+        (MACHINE + "products: { p: { cycle: .inf } }", "products.p.cycle: should be a finite number"),
+        (
+            "machines: { m: { kind: press, stops: { x: { every: 1m, lasts: { EXECUTE: 3s } } } } }",
+            "machines.m.stops.x.lasts: a stop has other states than EXECUTE",
+        ),
+        (
+            MACHINE + "faces: [{ kind: modbus, listen: 'pty:///tmp/x', units: { 0: { machine: m, profile: p } } }]",
+            "faces.0: unit 0 speaks to all devices",
+        ),
     ],
 )
 def test_a_mistake_is_said_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
