@@ -6,6 +6,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from gateway.board.palette import ELECTRICITY, LOOKS, METERED, Look, Theme
+from gateway.kpi.metering import MeterTree
 
 HOUR_MS: Final = 3_600_000
 _INK: Final = {"light": "#3d4852", "dark": "#c3ccd5"}
@@ -20,6 +21,22 @@ def add_hours(per_asset: Sequence[Mapping[int, Mapping[str, float]]]) -> dict[in
             into = total.setdefault(hour_ms, {})
             for name, energy_kwh in kwh.items():
                 into[name] = into.get(name, 0.0) + energy_kwh
+    return total
+
+
+def add_metered(
+    by_asset: Mapping[str, Mapping[int, Mapping[str, float]]], tree: MeterTree
+) -> dict[int, dict[str, float]]:
+    """The kWh of several assets as one, each kilowatt hour once.
+
+    Classes are those of the assets with no meter below theirs; what only the meters above saw has no class.
+    """
+    total = add_hours([hours for name, hours in by_asset.items() if name not in tree.below])
+    for hour_ms in {hour_ms for meter in tree.below for hour_ms in by_asset.get(meter, ())}:
+        own = {name: sum(hours[hour_ms].values()) for name, hours in by_asset.items() if hour_ms in hours}
+        into = total.setdefault(hour_ms, {})
+        rest = tree.total(own, own.get) - sum(into.values())
+        into[METERED] = into.get(METERED, 0.0) + max(0.0, rest)
     return total
 
 

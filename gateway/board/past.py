@@ -28,7 +28,7 @@ from gateway.board.answers import (
     TimelineRow,
 )
 from gateway.board.api import AreaDep, AssetDep, BoardDep, LineDep, SnapshotDep
-from gateway.board.figures import HOUR_MS, add_hours, energy_figure, undivided
+from gateway.board.figures import HOUR_MS, add_hours, add_metered, energy_figure, undivided
 from gateway.board.palette import Theme
 from gateway.board.readers import Board, KpiSource
 from gateway.board.timeline import Span, row
@@ -172,9 +172,13 @@ def energy_of_hours(
         raise HTTPException(404, f"no asset {asset!r}")
     to_ms = snapshot.time_ms
     from_ms = to_ms - to_ms % HOUR_MS - (hours - 1) * HOUR_MS
-    found = [(one, _energy(board.kpi, one, from_ms, to_ms)) for one in shown]
-    per_asset = [hours if "state" in one.shows else undivided(hours) for one, hours in found]
-    return Figure.model_validate(energy_figure(add_hours(per_asset), from_ms, to_ms, board.timezone, theme))
+    found = {
+        one.asset: kwh if "state" in one.shows else undivided(kwh)
+        for one in shown
+        if (kwh := _energy(board.kpi, one, from_ms, to_ms))
+    }
+    together = add_metered(found, board.kpi.meter_tree().within(found))
+    return Figure.model_validate(energy_figure(together, from_ms, to_ms, board.timezone, theme))
 
 
 @router.get("/figures/timeline")

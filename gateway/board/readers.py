@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from gateway.board.answers import ComparisonAnswer, EnergyHour, HistoryPoint, KpiRow, Segment, TagAnswer
 from gateway.board.data_answers import CapabilityAnswer, QualityAnswer
 from gateway.board.hub import Hub
+from gateway.kpi.metering import MeterTree
 
 
 class NotStored(Exception):  # noqa: N818  # an answer, not a fault: becomes 503 with this text
@@ -45,6 +46,10 @@ class KpiSource(Protocol):
 
     def capability(self, owner: str, window: str, from_ms: int, to_ms: int) -> CapabilityAnswer:
         """What is measured of an owner's parts, over each window that begins in the range, or over the range."""
+        ...
+
+    def meter_tree(self) -> MeterTree:
+        """Which assets' meters stand above which others."""
         ...
 
     def closed_ms(self, owner: str) -> int:

@@ -13,6 +13,7 @@ from gateway.board.readers import NotStored
 from gateway.history import HistoryReader, NoHistory, StoreFault, StoreUnusable
 from gateway.kpi.capable import Measured, capabilities, least
 from gateway.kpi.measures import INDICES
+from gateway.kpi.metering import MeterTree
 from gateway.kpi.quality import tag_scores, together
 from gateway.kpi.query import KpiReader, NoKpis
 
@@ -86,6 +87,11 @@ class StoredKpi:
             rows=[_measured(one) for one in found],
             least=[LeastRow.model_validate(one) for one in least(found)],
         )
+
+    def meter_tree(self) -> MeterTree:
+        """Which assets' meters stand above which others."""
+        with self._asking() as reader:
+            return reader.meter_tree()
 
     def closed_ms(self, owner: str) -> int:
         """Before this an owner's minutes are stored; 0 where none is."""

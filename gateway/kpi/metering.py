@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.kpi.asset import TimeClass
 
 Sums = Mapping[str, int]
+N = TypeVar("N", int, float)
 _CLASSES: Final = (*(f"energy_{one.label}" for one in TimeClass), "energy_unplanned")
 _REST: Final = f"energy_{TimeClass.UNKNOWN.label}"
 
@@ -32,14 +33,14 @@ class MeterTree:
         """The assets that stand below another one."""
         return frozenset(chain.from_iterable(self.below.values()))
 
-    def total(self, assets: Iterable[str], own: Callable[[str], int | None]) -> int:
+    def total(self, assets: Iterable[str], own: Callable[[str], N | None]) -> N | int:
         """What the meters of some assets measured together: the uppermost ones, where they say something.
 
         own: what an asset's meter says, None where it said nothing: what is below it counts then.
         """
         return sum(self._of(asset, own) for asset in {*assets, *self.below} - self.inner())
 
-    def _of(self, asset: str, own: Callable[[str], int | None]) -> int:
+    def _of(self, asset: str, own: Callable[[str], N | None]) -> N | int:
         said = own(asset)
         if said is not None:
             return said

@@ -1,5 +1,6 @@
 """Reading kpi.db from any process: segments, energy by state, and KPIs of windows, computed as they are asked for."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.kpi.comparison import Comparison, compare
 from gateway.kpi.facts import Series
 from gateway.kpi.intervals import Interval
 from gateway.kpi.laid import Intervals
+from gateway.kpi.metering import MeterTree
 from gateway.kpi.model import measures_of
 from gateway.kpi.reading import NoKpis, open_to_read
 from gateway.kpi.store import COLUMNS
@@ -137,6 +139,12 @@ class KpiReader:
         if owner not in groups:
             return [owner]
         return [asset for member in groups[owner]["members"] for asset in self.assets_of(member)]
+
+    def meter_tree(self) -> MeterTree:
+        """Which assets' meters stand above which others."""
+        groups: dict[str, dict[str, Any]] = json.loads(self.meta("groups") or "{}")
+        site = next((group for owner, group in groups.items() if owner.startswith("site/")), {})
+        return MeterTree({meter: tuple(below) for meter, below in site.get("below", {}).items()})
 
     def texts(self, codes: Sequence[int]) -> dict[int, str]:
         """The texts of state codes."""

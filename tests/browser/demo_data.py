@@ -16,6 +16,7 @@ from gateway.board.hub import Hub
 from gateway.board.listen import Listen
 from gateway.board.readers import Board
 from gateway.board.server import run_board
+from gateway.kpi.metering import MeterTree
 
 ZONE = "Asia/Ho_Chi_Minh"
 NOW_MS = 1_780_461_733_000  # Wednesday 3 June 2026, 11:42:13 in Vietnam
@@ -122,6 +123,7 @@ class MemoryKpi:
 
     rows: dict[str, Spans] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    tree: MeterTree = MeterTree()  # noqa: RUF009  # frozen
 
     def segments(self, asset: str, from_ms: int, to_ms: int) -> Sequence[Segment]:
         stored = ((a, min(b, NOW_MS - _OPEN_MS), c) for a, b, c in self.rows.get(asset, []) if a < NOW_MS - _OPEN_MS)
@@ -136,6 +138,9 @@ class MemoryKpi:
                 kwh[name] = kwh.get(name, 0.0) + overlap / _HOUR_MS * _KW[name]
             result.append(EnergyHour(hour_ms=hour, kwh={name: value for name, value in kwh.items() if value}))
         return result
+
+    def meter_tree(self) -> MeterTree:
+        return self.tree
 
     def closed_ms(self, owner: str) -> int:
         return NOW_MS - _OPEN_MS

@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 import plotly.graph_objects as go
 import pytest
 
-from gateway.board.figures import HOUR_MS, add_hours, energy_figure
-from gateway.board.palette import LOOKS, Theme
+from gateway.board.figures import HOUR_MS, add_hours, add_metered, energy_figure
+from gateway.board.palette import LOOKS, METERED, Theme
 from gateway.kpi.asset import TimeClass
+from gateway.kpi.metering import MeterTree
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SIX = 1_780_441_200_000  # 06:00 on 3 June 2026 in Vietnam
@@ -81,3 +82,15 @@ def test_words_on_state_colours_have_enough_contrast(name: str, theme: Theme) ->
     look = LOOKS[name]
     low, high = sorted([_luminance(look.ink_in(theme)), _luminance(look.fill(theme))])
     assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+def test_meters_above_others_show_what_only_they_saw_and_no_kilowatt_hour_twice() -> None:
+    by_asset = {
+        "press": {0: {"producing": 5.0, "idle": 1.0}},
+        "main": {0: {METERED: 10.0}, HOUR_MS: {METERED: 2.0}},
+        "oven": {0: {"producing": 3.0}},
+    }
+    tree = MeterTree({"main": ("press",)})
+    found = add_metered(by_asset, tree)
+    assert found == {0: {"producing": 8.0, "idle": 1.0, METERED: 4.0}, HOUR_MS: {METERED: 2.0}}
+    assert add_metered(by_asset, MeterTree())[0] == {"producing": 8.0, "idle": 1.0, METERED: 10.0}
