@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from gateway.fields import Name, Section
 from gateway.walltime import Clock, Days, Span, SpanField
+
+_DAY_MIN: Final = 1440
 
 
 def _off(value: object) -> object:
@@ -17,11 +19,20 @@ def _off(value: object) -> object:
     return words.get(value, value) if isinstance(value, str) else value
 
 
+def _short(span: Span) -> Span:
+    if span.end_min - span.start_min >= _DAY_MIN:
+        raise ValueError("a break that ends when it begins would last all day: use `holidays` or `exceptions`")
+    return span
+
+
+Break = Annotated[SpanField, AfterValidator(_short)]
+
+
 class ExceptionConfig(Section):
     """One date that is not like others of its weekday; what it does not name is as usual."""
 
     shifts: dict[Name, SpanField] | None = None
-    breaks: tuple[SpanField, ...] | None = None
+    breaks: tuple[Break, ...] | None = None
 
 
 class MaintenanceConfig(Section):
@@ -43,7 +54,7 @@ class CalendarConfig(Section):
 
     days: Days = frozenset(range(7))
     shifts: dict[Name, SpanField] = Field(default_factory=dict)
-    breaks: tuple[SpanField, ...] = ()
+    breaks: tuple[Break, ...] = ()
     holidays: tuple[date, ...] = ()
     exceptions: dict[date, Annotated[ExceptionConfig, BeforeValidator(_off)]] = Field(default_factory=dict)
     maintenance: tuple[MaintenanceConfig, ...] = ()

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway.kpi.calendar import Calendar, Shift
 from gateway.kpi.calendar_config import CalendarConfig
@@ -251,3 +252,11 @@ def test_planned_time_lies_in_the_shift_and_day_that_the_calendar_names(found: C
         assert (
             datetime.fromtimestamp(moment / 1000, UTC).astimezone(ZoneInfo(found.timezone)).date() == day.business_date
         )
+
+
+@pytest.mark.parametrize(
+    "settings", [{"breaks": ["02:15-02:15"]}, {"exceptions": {"2026-12-24": {"breaks": ["0:00-24:00"]}}}]
+)
+def test_a_break_never_lasts_all_day(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="would last all day"):
+        CalendarConfig.model_validate(settings)
