@@ -15,6 +15,7 @@ from simulators.console import answer, commands, stopped
 from simulators.endpoints import Tcp
 from simulators.export import save_csv, save_parquet
 from simulators.ledger import Ledger
+from simulators.outputs import check_outputs
 from simulators.resolution import energy_accuracies, energy_steps
 from simulators.running import Running, RunOptions, running, until
 from simulators.scenario import load_scenario
@@ -62,9 +63,10 @@ async def run(wish: Wish) -> None:
 
     Raises:
         ScenarioError, ProfileError: the scenario cannot be run. ValueError: no site config fits it. OSError: an address
-        cannot be listened on, or a file cannot be written.
+        cannot be listened on, or a file cannot be written, which is said before the plant begins.
     """
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # a client that leaves in the middle is no error
+    check_outputs(wish.scenario, wish.ledger, wish.site_config, parquet=wish.parquet)
     scenario = load_scenario(wish.scenario)
     if wish.always:
         scenario = scenario.model_copy(update={"calendar": None})
@@ -83,6 +85,8 @@ async def run(wish: Wish) -> None:
                 await _shown(plant, wish)
             if wish.ledger and not plant.live.plant.ledger.frozen:
                 save(plant.live.plant.ledger, wish.ledger, parquet=wish.parquet)
+                if not wish.driven:
+                    Console().print(f"the truth is in {wish.ledger}", markup=False, highlight=False, soft_wrap=True)
 
 
 def list_scenarios() -> str:
@@ -117,6 +121,7 @@ async def _shown(plant: Running, wish: Wish) -> None:
     stop = stopped()
     if not sys.stdout.isatty():
         await until(wish.limit_s, stop)
+        console.print(machine_table(plant.live))
         return
     with Screen(console=console, auto_refresh=False) as screen:
         showing = asyncio.create_task(_show(plant, screen), name="screen")

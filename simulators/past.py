@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from simulators.backdate import backdate, span_of
 from simulators.command import Wish, save
+from simulators.outputs import check_outputs
 from simulators.scenario import Scenario, load_scenario
 from simulators.site_config import site_config
 
@@ -26,6 +27,7 @@ class Past:
     ledger: Path | None = None
     site_config: Path | None = None
     parquet: bool = False
+    always: bool = False
 
 
 def write_past(past: Past, console: Console) -> None:
@@ -35,7 +37,10 @@ def write_past(past: Past, console: Console) -> None:
         ScenarioError, ProfileError: the scenario cannot be run. ValueError: a name or time is wrong. ImportError,
         OSError: a file cannot be written.
     """
+    check_outputs(past.scenario, past.ledger, past.site_config, past.recording, parquet=past.parquet)
     scenario = load_scenario(past.scenario)
+    if past.always:
+        scenario = scenario.model_copy(update={"calendar": None})
     if past.seed is not None:
         scenario = scenario.model_copy(update={"seed": past.seed})
     folder = Wish(past.scenario).folder

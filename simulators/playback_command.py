@@ -11,6 +11,7 @@ from typing import Final
 from simulators.broker import accepts, running_broker
 from simulators.clock import ScaledClock
 from simulators.endpoints import Tcp
+from simulators.outputs import check_outputs
 from simulators.playback import load_reel, play, site_of, told
 
 BROKER: Final = Tcp("127.0.0.1", 11883)
@@ -35,6 +36,7 @@ async def play_recording(wish: Playing, say: Callable[[str], object]) -> None:
     Raises:
         ValueError, ImportError: it is no recording. OSError: a file cannot be read or written, or no broker started.
     """
+    check_outputs(str(wish.recording), site_config=wish.site_config)
     reel = await asyncio.to_thread(load_reel, wish.recording)
     if wish.site_config:
         text = site_of(reel, wish.broker, PREFIX, wish.recording.name.partition(".")[0])

@@ -1,11 +1,15 @@
 """The plant in the terminal: where its faces listen, and a live table of its machines with the truth so far."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
+from simulators.endpoints import parse_broker
 from simulators.hours import Hours
+from simulators.ledger import Ledger
 from simulators.live import Live
 from simulators.running import Running
 from simulators.scenario import Scenario
@@ -27,7 +31,8 @@ def told(running: Running) -> list[str]:
             lines.append(f"  {faces.listens[face.name]}  units {_shortened(units)}")
         else:
             names = _shortened(", ".join(dict.fromkeys([*face.machines, *face.meters])))
-            started = " (started here)" if "started" in faces.brokers.values() else ""
+            broker = parse_broker(face.broker)
+            started = " (started here)" if faces.brokers.get(f"{broker.host}:{broker.port}") == "started" else ""
             lines.append(f"  {face.broker}{started}  {face.prefix}/…, {face.style}: {names}")
     if running.api:
         lines.append(f"  {running.api}/truth, /ledger/states.csv, /faults")
@@ -45,12 +50,12 @@ def opening(scenario: Scenario, now_ms: int) -> datetime | None:
 
 def machine_table(live: Live) -> Table:
     """The machines, with their true numbers since the start; the first thirty of many."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    ledger = live.plant.ledger
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=_now(ledger), title_justify="left", title_style="")
     for column in ("machine", "state", "product"):
         table.add_column(column, no_wrap=True)
     for column in ("parts", "good", "kW", "kWh", "OEE"):
         table.add_column(column, justify="right", no_wrap=True)
-    ledger = live.plant.ledger
     for name, panel in list(live.panels.items())[:_ROWS]:
         live.measure(f"machine/{name}")
         known = truth(ledger, name, ledger.start_ms, ledger.until_ms) if ledger.until_ms > ledger.start_ms else None
@@ -67,6 +72,13 @@ def machine_table(live: Live) -> Table:
     if len(live.panels) > _ROWS:
         table.caption = f"and {len(live.panels) - _ROWS} more"
     return table
+
+
+def _now(ledger: Ledger) -> str:
+    """The plant's time, and what goes wrong in it now."""
+    now = datetime.fromtimestamp(ledger.until_ms / 1000, ZoneInfo(ledger.timezone))
+    wrong = [f"{fault.kind} of {fault.on}" for fault in ledger.faults if fault.from_ms <= ledger.until_ms < fault.to_ms]
+    return escape("  ".join([f"{now:%a %Y-%m-%d %H:%M:%S %Z}", *wrong]))
 
 
 def _oee(known: Truth | None) -> str:

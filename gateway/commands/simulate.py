@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.fields import parse_duration
 from gateway.ports import Unusable
 
 
@@ -16,7 +15,9 @@ def simulate(
         str | None,
         typer.Argument(help="A shipped scenario's name, a file, or a recording; without: list the shipped ones"),
     ] = None,
-    seconds: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time: 60s, 8h")] = None,
+    seconds: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Stop after this time, by the wall clock: 60s, 5m, 8h")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same plant; not given: the scenario's")] = None,
     speed: Annotated[
         float, typer.Option(min=1, max=3600, help="So many times as fast; `lineside run --clock` shares it")
@@ -49,6 +50,7 @@ def simulate(
     """Run a simulated plant: machines on Modbus and MQTT, with a ledger of what truly happened."""
     from simulators.command import Wish, list_scenarios, run
     from simulators.endpoints import parse_host_port
+    from simulators.fields import parse_duration
     from simulators.past import Past, write_past
     from simulators.playback import is_recording
     from simulators.playback_command import Playing, play_recording
@@ -59,12 +61,15 @@ def simulate(
         return
     try:
         if is_recording(scenario):
+            _refuse("a recording that is played", seed=seed, ledger=ledger, parquet=parquet, api=api, always=always)
+            _refuse("a recording that is played", recording=recording, begin=begin)
             limit_s = parse_duration(seconds) if seconds else None
             playing = Playing(Path(scenario), speed, limit_s, own_broker=broker, site_config=site_config)
             asyncio.run(play_recording(playing, typer.echo))
             return
         if recording:
-            past = Past(scenario, recording, days, begin, seed, ledger, site_config, parquet=parquet)
+            _refuse("--recording", speed=None if speed == 1 else speed, seconds=seconds, api=api)
+            past = Past(scenario, recording, days, begin, seed, ledger, site_config, parquet=parquet, always=always)
             write_past(past, Console(highlight=False, stderr=True))
             return
         wish = Wish(
@@ -83,3 +88,11 @@ def simulate(
         asyncio.run(run(wish))
     except* (OSError, ValueError, ImportError) as group:  # of the scenario, a profile, an address, pyarrow
         raise Unusable("\n".join(problems_of(group))) from group
+
+
+def _refuse(what: str, **options: object) -> None:
+    """ValueError: options were given that would change nothing."""
+    names = {"seconds": "for", "begin": "from"}
+    useless = [f"--{names.get(name, name)}" for name, value in options.items() if value]
+    if useless:
+        raise ValueError(f"{what} has no {' and no '.join(useless)}")
