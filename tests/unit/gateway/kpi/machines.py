@@ -1,6 +1,7 @@
 """Models and random histories of machines for the tests of the pure KPI steps."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gateway.kpi.asset import AssetModel, Binding, Hold, TimeClass
-from gateway.kpi.buckets import Buckets, buckets
+from gateway.kpi.buckets import MINUTE_MS, Buckets, buckets, quantities
 from gateway.kpi.calendar import Calendar
 from gateway.kpi.facts import Series, slice_with_neighbours
 from gateway.kpi.intervals import Interval
@@ -144,3 +145,20 @@ def _series(draw: st.DrawFn, values: st.SearchStrategy[float], cumulate: bool = 
     if cumulate:
         column = np.where(np.isnan(column), np.nan, np.abs(50 + np.nancumsum(column)))
     return Series.of(np.array(times, np.int64) + T0, column)
+
+
+def adds_up(what: History, cuts: Sequence[int]) -> None:
+    """A history cut anywhere has the sums of the whole one."""
+    edges = [T0, *sorted(T0 + cut for cut in cuts), T0 + SPAN_MS]
+    parts = [what.buckets(start, end).total() for start, end in itertools.pairwise(edges)]
+    summed = {name: sum(part[name] for part in parts) for name in quantities}
+    assert summed == what.buckets(T0, T0 + SPAN_MS).total()
+
+
+def alone_as_among_others(what: History) -> Iterator[tuple[int, Buckets, Buckets]]:
+    """A minute computed alone is the same; gives each minute as it is alone, and among all."""
+    whole = what.buckets(T0, T0 + SPAN_MS)
+    for row, minute in enumerate(whole.minute.tolist()):
+        alone = what.buckets(minute * MINUTE_MS, (minute + 1) * MINUTE_MS)
+        assert alone.values[:, 0].tolist() == whole.values[:, row].tolist()
+        yield minute, alone, whole

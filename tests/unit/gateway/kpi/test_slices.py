@@ -1,6 +1,5 @@
 """Minutes split by product and order; what holds for every history, however busy."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,16 @@ from gateway.kpi.facts import FOREVER_MS, Series, text_code
 from gateway.kpi.intervals import Interval
 from gateway.kpi.split import by_minute
 from tests.unit.gateway.kpi.busy import busy_histories
-from tests.unit.gateway.kpi.machines import SPAN_MS, T0, UNWATCHED, History, history, machine
+from tests.unit.gateway.kpi.machines import (
+    SPAN_MS,
+    T0,
+    UNWATCHED,
+    History,
+    adds_up,
+    alone_as_among_others,
+    history,
+    machine,
+)
 
 US = 1_000_000
 MINUTE = T0 // MINUTE_MS
@@ -25,19 +33,13 @@ CLASSES = [one.label for one in TimeClass] + ["unplanned"]
 @given(busy_histories(), st.lists(st.integers(0, SPAN_MS), max_size=6))
 @settings(deadline=None, max_examples=150)
 def test_any_partition_of_time_adds_up_to_the_whole(what: History, cuts: list[int]) -> None:
-    edges = [T0, *sorted(T0 + cut for cut in cuts), T0 + SPAN_MS]
-    parts = [what.buckets(start, end).total() for start, end in itertools.pairwise(edges)]
-    summed = {name: sum(part[name] for part in parts) for name in quantities}
-    assert summed == what.buckets(T0, T0 + SPAN_MS).total()
+    adds_up(what, cuts)
 
 
 @given(busy_histories())
 @settings(deadline=None, max_examples=80)
 def test_a_minute_computed_alone_is_the_minute_computed_among_others_and_so_are_its_slices(what: History) -> None:
-    whole = what.buckets(T0, T0 + SPAN_MS)
-    for row, minute in enumerate(whole.minute.tolist()):
-        alone = what.buckets(minute * MINUTE_MS, (minute + 1) * MINUTE_MS)
-        assert alone.values[:, 0].tolist() == whole.values[:, row].tolist()
+    for minute, alone, whole in alone_as_among_others(what):
         assert split(alone, minute) == split(whole, minute)
 
 
