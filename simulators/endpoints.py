@@ -85,9 +85,7 @@ def pty_line(pty: Pty) -> Iterator[Serial]:
             tty.setraw(slave)
             os.set_blocking(master, False)
         (one, near), (other, far) = ends
-        if pty.link.is_symlink():
-            pty.link.unlink()
-        pty.link.symlink_to(os.ttyname(far))
+        _link(pty.link, os.ttyname(far))
         loop.add_reader(one, _carry, one, other)
         loop.add_reader(other, _carry, other, one)
         yield Serial(os.ttyname(near))
@@ -97,6 +95,15 @@ def pty_line(pty: Pty) -> Iterator[Serial]:
             os.close(master)
             os.close(slave)
         pty.link.unlink(missing_ok=True)
+
+
+def _link(link: Path, end: str) -> None:
+    try:
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(end)
+    except OSError as exc:
+        raise OSError(f"cannot make the serial line {link}: {f'{exc.strerror}'.lower()}") from exc
 
 
 def _carry(source: int, target: int) -> None:

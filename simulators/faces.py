@@ -19,7 +19,7 @@ from simulators.modbus_face import Unit, Units, serial_face, tcp_face
 from simulators.mqtt_face import MqttFace as Publisher
 from simulators.mqtt_face import Publication
 from simulators.payloads import STYLES
-from simulators.profiles import load_profile, profile_folders
+from simulators.profiles import ProfileError, load_profile, profile_folders
 from simulators.scenario import Scenario
 from simulators.wire_faults import modbus_proxy, network_proxy, restarting
 
@@ -105,7 +105,10 @@ def _units(stage: Stage, face: ModbusFace) -> Units:
     units = {}
     for unit_id, spec in face.units.items():
         target = _target(spec)
-        device = Device(load_profile(spec.profile, folders), stage.live.sight(target))
+        try:
+            device = Device(load_profile(spec.profile, folders), stage.live.sight(target))
+        except ProfileError as exc:
+            raise ProfileError(f"faces: unit {unit_id} of {face.name}: {exc}") from exc
         correct = _correct(stage, target) if stage.scenario.faults else None
         units[unit_id] = Unit(target, device, correct)
     is_line = not isinstance(parse_listen(face.listen), Tcp)

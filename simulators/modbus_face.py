@@ -1,5 +1,7 @@
 """Modbus faces of a plant: controllers and meters as the units of a TCP server or of a serial line, by pymodbus."""
 
+import errno
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -96,6 +98,15 @@ class Units:
         raise NoSuchIdException("no such unit on this line")
 
 
+def _why_not(listen: Tcp) -> str:
+    """Why nobody can listen there; the server only says that it does not."""
+    try:
+        with socket.create_server((listen.host, listen.port)):
+            return "is the port in use?"
+    except OSError as exc:
+        return "is the port in use?" if exc.errno == errno.EADDRINUSE else f"{exc.strerror}".lower()
+
+
 @asynccontextmanager
 async def tcp_face(units: Units, listen: Tcp) -> AsyncIterator[int]:
     """Serve the units over Modbus TCP while the context is open; yields the port. OSError: it cannot be listened on."""
@@ -104,7 +115,7 @@ async def tcp_face(units: Units, listen: Tcp) -> AsyncIterator[int]:
     try:
         await server.serve_forever(background=True)
     except RuntimeError as exc:
-        raise OSError(f"cannot listen on {listen.host}:{listen.port} for Modbus: is the port in use?") from exc
+        raise OSError(f"cannot listen on {listen.host}:{listen.port} for Modbus: {_why_not(listen)}") from exc
     try:
         yield server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
     finally:
