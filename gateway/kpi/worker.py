@@ -86,7 +86,7 @@ class Worker:
         progress = self.progress.get(model.name)
         stored = self.store.models(model.name) if progress else []
         known = [(start, load(text, digest, self.plant.tags)) for start, digest, text in stored]
-        if known and known[-1][1].hash == model.hash:
+        if known and _is_same(known[-1][1], model):
             known[-1] = (known[-1][0], model)
         else:
             known.append((progress.closed_ms if known and progress else -FOREVER_MS, model))
@@ -275,6 +275,12 @@ def _tree(group: Group) -> dict[str, object]:
     """Who adds up to a group, for readers in other processes."""
     head = {"members": group.members, "constraint": group.constraint, "last": group.last}
     return head | {"below": dict(group.tree.below)}
+
+
+def _is_same(known: AssetModel, model: AssetModel) -> bool:
+    """Whether it is the recorded model, with the same sources: a source that was renamed proves nothing of the past."""
+    one, other = ({role: binding.hold.session for role, binding in m.bindings.items()} for m in (known, model))
+    return known.hash == model.hash and one == other
 
 
 def _hour(progress: Progress) -> int:

@@ -16,6 +16,7 @@ from gateway.kpi.entries import COUNT, Entry
 from gateway.kpi.facts import Series
 from gateway.kpi.model import ModelHistory
 from gateway.kpi.store import Row
+from gateway.model import Tag, TagType
 from tests.unit.gateway.kpi.floor import Floor
 from tests.unit.gateway.kpi.kit import START, Kit
 
@@ -156,6 +157,29 @@ def test_history_that_nobody_watched_stays_as_it_was_when_a_gateway_that_watches
     for minute in range(MINUTE, MINUTE + 15):
         assert after[minute][producing] == before[minute][producing] == 60_000_000, minute - MINUTE
         assert after[minute][unknown] == 0
+    assert after[MINUTE + 5][quantities.index("scrap")] == 2
+    floor.close()
+
+
+def test_a_source_that_was_renamed_leaves_the_past_as_it_was(tmp_path: Path) -> None:
+    """Its new session proves nothing of the time before: late facts there are computed with the old one."""
+    kit = Kit()
+    kit.models["weld"] = kit.model("weld", Hold(False, 0, kit.session["cell"]))
+    floor = Floor(kit, tmp_path / "kpi.db")
+    up = [(kit.session["cell"], START + 1000 * at, 1.0) for at in range(0, 1000, 30)]
+    rows = [kit.reading("weld/state", START, "EXECUTE"), *up, (kit.alive, START + 1_000_000, 1.0)]
+    floor.take(rows)
+    before = floor.stored("weld")[0]
+    floor.close()
+    hall = kit.inbox.add(Tag("source/hall/session", TagType.BOOL))
+    kit.models["weld"] = kit.model("weld", Hold(False, 0, hall))
+    floor.open()
+    scrap = {("weld", "scrap_booked"): Series.of([START + 300_500], [2.0], seq=[1])}
+    floor.take([(kit.alive, START + 1_300_000, 1.0)], scrap)
+    after = floor.stored("weld")[0]
+    producing = quantities.index("time_producing")
+    for minute in range(MINUTE, MINUTE + 15):
+        assert after[minute][producing] == before[minute][producing] == 60_000_000, minute - MINUTE
     assert after[MINUTE + 5][quantities.index("scrap")] == 2
     floor.close()
 
