@@ -30,7 +30,7 @@ demo: $(READY)
 
 test: $(READY)
 	@scripts/install-debian
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
