@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -46,6 +47,15 @@ def no_blocking_call() -> Iterator[None]:
     """Fails where our code blocks the event loop with file, socket or sleep calls."""
     with blockbuster_ctx(scanned_modules=_OUR_CODE):
         yield
+
+
+@pytest.fixture(autouse=True)
+def log_level_as_it_was() -> Iterator[None]:
+    """A command that a test runs in this process sets the level of Lineside's log: not for the tests after it."""
+    log = logging.getLogger("lineside")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

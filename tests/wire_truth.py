@@ -27,7 +27,8 @@ def agree(day: Lived) -> None:
     machines = day.machines.values()
     lines = [line for one in machines for line in one.lines if one.in_time or line.what not in _OF_TIME]
     assert lines
-    assert [line for line in lines if not line.ok] == []
+    wrong = [line for line in lines if not line.ok]
+    assert not wrong, "\n".join(map(str, wrong))
     for name in day.machines:
         assert wrong_moments(day, name, moments(day, name)) == [], name
         check_times(day, name)

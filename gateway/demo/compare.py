@@ -38,11 +38,13 @@ class Limits:
     poll_s           time between two reads of its state; 0 where it reports each change with its time
     energy_step_kwh  resolution of its energy register
     energy_share     how far its energy meter may be off, beside what Lineside may be
+    mixed_s          ideal time that may stand under the wrong product: parts made between a change and the next read
     """
 
     poll_s: float
     energy_step_kwh: float
     energy_share: float = 0.0
+    mixed_s: float = 0.0
 
 
 def compare(asset: str, truth: Mapping[str, Any], measured: Mapping[str, Any], limits: Limits) -> list[Line]:
@@ -56,15 +58,17 @@ def compare(asset: str, truth: Mapping[str, Any], measured: Mapping[str, Any], l
     time_s = truth["state_changes"] * (limits.poll_s or _EVENT_S)
     energy = (ENERGY_SHARE + limits.energy_share) * truth["energy_kwh"] + 2 * limits.energy_step_kwh
     share = energy / truth["energy_kwh"] if truth["energy_kwh"] else 0.0
+    producing_s = max(truth["producing_s"] - time_s, 1e-3)
+    ideal_s = (truth["performance"] or 0.0) * truth["producing_s"]
     tolerances = {
         "total": 0.0,
         "good": 0.0,
         "scrap": 0.0,
         "producing_s": time_s,
         "availability": time_s / truth["planned_s"],
-        "performance": (truth["performance"] or 0.0) * time_s / max(truth["producing_s"] - time_s, 1e-3),
-        "quality_rate": 0.0,
-        "oee": 0.0,
+        "performance": ((truth["performance"] or 0.0) * time_s + limits.mixed_s) / producing_s,
+        "quality_rate": 2 * limits.mixed_s / ideal_s if ideal_s else 0.0,
+        "oee": limits.mixed_s / truth["planned_s"],
         "energy_kwh": energy,
         "sec_kwh_per_part": (truth["sec_kwh_per_part"] or 0.0) * share,
         "co2e_kg": (truth["co2e_kg"] or 0.0) * share,

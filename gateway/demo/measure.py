@@ -8,7 +8,7 @@ from gateway.clock import ScaledClock
 from gateway.demo.compare import Limits, Line, compare
 from gateway.kpi.asset import AssetModel
 from gateway.kpi.between import Between
-from simulators.ledger import Ledger
+from simulators.ledger import Ledger, MachineLedger
 from simulators.truth import truth
 
 _US = 1e6
@@ -34,16 +34,29 @@ async def compare_asset(gateway: Gateway, ledger: Ledger, model: AssetModel, met
     to_ms = max(last for _, last in spans.values())
     found = await gateway.engine.between(model.name, from_ms, to_ms)
     factor = gateway.config.factors.grid(model.calendar.business_date(from_ms))
-    ideal_s = None if "product" in model.bindings else (model.ideal_cycle_us or 0) / _US
+    mixed = "product" in model.bindings
+    ideal_s = None if mixed else (model.ideal_cycle_us or 0) / _US
     known = truth(ledger, model.name, from_ms, to_ms, ideal_s, factor.kg_per_kwh if factor else 0.0)
+    if mixed and known["oee"] and known["performance"] and known["availability"]:
+        known["quality_rate"] = known["oee"] / (known["availability"] * known["performance"])  # by ideal times
     if "rework" not in model.bindings:
         known["scrap"] += known["rework"]  # whoever does not tell them apart counts both
     late_s = _late_s(gateway, model)
     most_w = max(ledger.machines[model.name].power.rate)
     unseen_kwh = 0.0 if model.bindings["state"].hold.polled else late_s * most_w / 3.6e6
-    limits = Limits(late_s, meter.step_kwh + unseen_kwh, meter.accuracy)
+    mixed_s = _mixed_s(ledger.machines[model.name], from_ms, to_ms, late_s) if mixed else 0.0
+    limits = Limits(late_s, meter.step_kwh + unseen_kwh, meter.accuracy, mixed_s)
     lines = compare(model.name, known, _measured(found), limits)
     return [line for line in lines if "energy" in model.bindings or line.what not in _OF_ENERGY]
+
+
+def _mixed_s(machine: MachineLedger, from_ms: int, to_ms: int, late_s: float) -> float:
+    """Ideal time that may count for the wrong product: at each change, the parts between two reads."""
+    ideals = [one for name, one in machine.ideal_s.items() if name]
+    if len(ideals) < 2 or not late_s:
+        return 0.0
+    changes = sum(from_ms < at_ms <= to_ms for at_ms in machine.product_ms)
+    return changes * (late_s / min(ideals) + 1) * (max(ideals) - min(ideals))
 
 
 def _late_s(gateway: Gateway, model: AssetModel) -> float:

@@ -26,10 +26,10 @@ def plant(asset: str, points: int = 500) -> tuple[Tag, ...]:
     return tuple(Tag(f"{asset}/point_{n}", source="meter") for n in range(points))
 
 
-async def stored(server: Server, asset: str) -> Series:
-    """Every sample of an asset by metric name, as (ms, value), read back raw."""
+async def stored(server: Server, asset: str, raw: str = "1") -> Series:
+    """Every sample of an asset by metric name, as (ms, value); raw "0": as queries see them."""
     await fetch(f"{server.url}/internal/force_flush")
-    body = await fetch(f"{server.url}/api/v1/export", **{"match[]": f'{{asset="{asset}"}}', "reduce_mem_usage": "1"})
+    body = await fetch(f"{server.url}/api/v1/export", **{"match[]": f'{{asset="{asset}"}}', "reduce_mem_usage": raw})
     found: Series = {}
     for line in body.splitlines():
         row = orjson.loads(line)
@@ -75,7 +75,7 @@ async def test_a_batch_sent_twice_counts_once(victoria_server: Server) -> None:
     async with sink(config(victoria_server), table(*plant("twice"))) as store:
         await store.write(readings)
         await store.write(readings)
-    found = await stored(victoria_server, "twice")
+    found = await stored(victoria_server, "twice", raw="0")
     assert sum(map(len, found.values())) == 500
 
 
