@@ -37,7 +37,8 @@ def agree(day: Lived) -> None:
         if name in day.ledger.meters and name not in day.ledger.machines:
             true_kwh = meter_between(day.ledger, name, *seen.span)
             step_kwh = day.ready["energy_step_kwh"][name]
-            assert seen.between.sums["energy"] / 1e6 == pytest.approx(true_kwh, rel=ENERGY_SHARE, abs=2 * step_kwh), name
+            seen_kwh = seen.between.sums["energy"] / 1e6
+            assert seen_kwh == pytest.approx(true_kwh, rel=ENERGY_SHARE, abs=2 * step_kwh), name
 
 
 def wrong_moments(day: Lived, name: str, at_ms: NDArray[np.int64], ahead_ms: int = 0) -> list[tuple[float, float]]:
